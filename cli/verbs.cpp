@@ -1,0 +1,1 @@
+// vimg: the verbs that need no mount.

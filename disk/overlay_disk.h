@@ -1,0 +1,18 @@
+// OverlayDisk: writes kept in memory (or in a temporary file) over a Disk that is never written.
+#pragma once
+
+#include <cstdint>
+
+#include "disk/disk.h"
+
+namespace vimg {
+
+// A writable view of `base` whose writes stay in memory: what replaying a journal on a read-only
+// image needs.  Throws Error(ENOSPC) from write() beyond `limit` bytes of changed 4 KiB blocks.
+DiskPtr make_memory_overlay(DiskPtr base, std::uint64_t limit);
+
+// The same with the changed blocks in an unlinked temporary file ($TMPDIR, else /var/tmp), for
+// --scratch: memory does not grow with what is written but for 8 bytes per changed block.
+DiskPtr make_scratch_overlay(DiskPtr base);
+
+}  // namespace vimg

@@ -1,0 +1,40 @@
+// Opening an image by its path: the file, its format, and all the files it refers to.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "formats/driver.h"
+
+namespace vimg {
+
+struct ImageOptions {
+  std::string format;  // a driver's name, obeyed; empty: detect
+  Access access = Access::read_only;
+  std::string snapshot;
+  std::uint64_t cache_bytes = 24U << 20;         // for the whole chain
+  std::vector<std::string> allowed_directories;  // --allow-refs
+  Locking locking = Locking::on;
+};
+
+struct Image {
+  DiskPtr disk;                       // decoded
+  ImageInfo info;                     // of the top image
+  std::string path;                   // as given
+  std::uint64_t file_size = 0;        // bytes, of the top file
+  std::vector<std::string> files;     // every file of the chain, top first
+  std::vector<std::string> warnings;  // for the user, in words
+};
+
+// Throws Error as disk/error.h says; the message begins with the path.
+Image open_image(const std::string& path, const ImageOptions& options);
+
+// `path` opened read-only, with a qcow2 image at `overlay_path` on top that takes all writes.  The
+// overlay is created when it does not exist (backing file: `path` relative to the overlay's
+// directory where it lies beneath it, else absolute, with its format); an existing one must have
+// this backing.
+Image open_with_overlay(const std::string& path, const std::string& overlay_path,
+                        const ImageOptions& options);
+
+}  // namespace vimg

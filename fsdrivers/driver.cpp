@@ -1,0 +1,23 @@
+#include "fsdrivers/driver.h"
+
+#include <array>
+
+namespace vimg {
+namespace {
+
+constexpr std::array<const FileSystemDriver*, 0> drivers{};
+
+}  // namespace
+
+std::span<const FileSystemDriver* const> filesystem_drivers() noexcept { return drivers; }
+
+std::optional<ProbedFileSystem> probe_filesystem(const Disk& disk) {
+  for (const FileSystemDriver* driver : drivers) {
+    if (auto identity = driver->probe(disk)) {
+      return ProbedFileSystem{driver, *identity};
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace vimg

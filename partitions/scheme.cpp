@@ -1,0 +1,34 @@
+#include "partitions/scheme.h"
+
+#include <array>
+#include <exception>
+
+#include "disk/error.h"
+
+namespace vimg {
+namespace {
+
+constexpr std::array<const PartitionScheme*, 0> schemes{};
+
+}  // namespace
+
+std::span<const PartitionScheme* const> partition_schemes() noexcept { return schemes; }
+
+std::optional<PartitionTable> read_partition_table(const Disk& disk) {
+  std::exception_ptr first_error;
+  for (const PartitionScheme* scheme : schemes) {
+    try {
+      if (auto table = scheme->read(disk)) {
+        return table;
+      }
+    } catch (const Error&) {
+      first_error = first_error ? first_error : std::current_exception();
+    }
+  }
+  if (first_error) {
+    std::rethrow_exception(first_error);
+  }
+  return std::nullopt;
+}
+
+}  // namespace vimg

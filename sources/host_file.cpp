@@ -1,0 +1,1 @@
+#include "sources/host_file.h"
