@@ -5,17 +5,17 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace vimg {
 
 using Bytes = std::span<std::byte>;
 using ConstBytes = std::span<const std::byte>;
 
-// The bytes of `object`, which must be trivially copyable.
+// The bytes of `object`, which must be trivially copyable; a literal is text, see below.
 template <typename T>
-ConstBytes bytes_of(const T& object) noexcept {
-  return std::as_bytes(std::span<const T, 1>(&object, 1));
-}
+requires(!std::is_convertible_v<const T&, std::string_view>) ConstBytes bytes_of(const T& object)
+noexcept { return std::as_bytes(std::span<const T, 1>(&object, 1)); }
 
 template <typename T>
 Bytes writable_bytes_of(T& object) noexcept {

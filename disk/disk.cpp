@@ -76,6 +76,10 @@ void Disk::resize(std::uint64_t size) { do_resize(size); }
 void Disk::do_write(std::uint64_t, ConstBytes) { throw_error(EROFS, layer, "cannot be written"); }
 
 void Disk::do_write_zeros(std::uint64_t offset, std::uint64_t length) {
+  write_zeros_plainly(offset, length);
+}
+
+void Disk::write_zeros_plainly(std::uint64_t offset, std::uint64_t length) {
   static constexpr std::array<std::byte, 65536> zeros{};
   while (length > 0) {
     const std::uint64_t step = std::min<std::uint64_t>(length, zeros.size());

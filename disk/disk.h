@@ -72,6 +72,10 @@ class Disk {
   // Throws Error(EOPNOTSUPP) when it cannot be resized, or as write() does.
   void resize(std::uint64_t size);
 
+ protected:
+  // do_write() of zeros, for a disk that has no cheaper way to this range.
+  void write_zeros_plainly(std::uint64_t offset, std::uint64_t length);
+
  private:
   // Called with checked, non-empty ranges.
   virtual void do_read(std::uint64_t offset, Bytes out) const = 0;

@@ -59,4 +59,13 @@ ReferencedFile open_reference(const HostLocation& from, std::string_view name,
 // The location of a file that the user named.
 HostLocation locate(const std::string& path);
 
+// Two names are of one file when these are equal.
+struct FileIdentity {
+  std::uint64_t device;
+  std::uint64_t inode;
+
+  bool operator==(const FileIdentity&) const = default;
+};
+FileIdentity file_identity(int fd);
+
 }  // namespace vimg
