@@ -6,9 +6,13 @@
 #include "disk/error.h"
 
 namespace vimg {
+
+extern const PartitionScheme gpt_scheme;
+extern const PartitionScheme dos_scheme;
+
 namespace {
 
-constexpr std::array<const PartitionScheme*, 0> schemes{};
+constexpr std::array schemes{&gpt_scheme, &dos_scheme};
 
 }  // namespace
 
