@@ -45,10 +45,11 @@ struct Volume {
   std::string problem;
   std::size_t image;                   // index into images(); of the first one for an LV
   std::optional<std::size_t> parent;   // index into volumes(): the disk that a partition lies in
+  std::optional<std::size_t> group;    // index into groups(), when kind is logical_volume
   std::optional<Partition> partition;  // when kind is partition
   std::string uuid;                    // LV UUID, PTUUID of a disk with a table; empty otherwise
 
-  // What it holds.  At most one of these.
+  // What it holds.  At most one of these, but that a hybrid image is both an iso9660 and a table.
   std::optional<ProbedFileSystem> filesystem;
   std::optional<std::string> table;  // a partition scheme's name
   std::optional<PhysicalVolume> pv;

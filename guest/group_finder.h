@@ -1,0 +1,53 @@
+// GroupFinder: which volume groups the physical volumes found so far make up.
+#pragma once
+
+#include <cstddef>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lvm/lvm.h"
+
+namespace vimg {
+
+// A volume group and where it lies.
+struct FoundGroup {
+  VolumeGroup group;
+  std::size_t image;  // of its first PV that is there
+  unsigned depth;     // how many volume groups it lies in; 0 for PVs on disks and partitions
+  std::size_t copy;   // 0, or counts the clones of the same group
+};
+
+// Collects physical volumes as probing meets them, and hands out each volume group once.  Clones of
+// one disk hold the same UUIDs; their copies are put together apart, as each is of a guest of its
+// own.
+class GroupFinder {
+ public:
+  // A PV found in image number `image`, below `depth` volume groups.
+  void add(PhysicalVolumeDisk pv, std::size_t image, unsigned depth);
+
+  // The complete groups that were not handed out before; when there are none, the others.
+  std::vector<FoundGroup> next();
+
+  // What is wrong with the metadata of all that was added, as the last next() saw it.
+  const std::vector<std::string>& problems() const noexcept { return problems_; }
+
+ private:
+  struct Candidate {
+    PhysicalVolumeDisk pv;
+    std::size_t image;
+    unsigned depth;
+    std::size_t copy;  // how many PVs of the same UUID came before
+  };
+
+  std::vector<FoundGroup> assemble();
+  FoundGroup place(VolumeGroup group, std::size_t copy) const;
+
+  std::vector<Candidate> candidates_;
+  std::size_t copies_ = 0;                                    // the highest Candidate::copy, plus 1
+  std::set<std::pair<std::size_t, std::string>> handed_out_;  // copy and VG UUID
+  std::vector<std::string> problems_;
+};
+
+}  // namespace vimg

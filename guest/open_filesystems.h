@@ -1,0 +1,51 @@
+// OpenFileSystems: the file systems of a guest that were opened, each plain one once.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "guest/guest.h"
+
+namespace vimg {
+
+// All members may be called from any thread; opening one volume does not hold up another.
+class OpenFileSystems {
+ public:
+  explicit OpenFileSystems(std::size_t volume_count) : volumes_(volume_count) {}
+
+  // As Guest::open_filesystem.  `index` is the volume's.
+  std::shared_ptr<FileSystem> open(std::size_t index, const Volume& volume,
+                                   const FileSystemOptions& options, std::string_view type);
+
+  // finish() on every one that was opened for writing; the first Error, if any.  Once only.
+  std::exception_ptr finish();
+
+  // What the opened ones had to say, in words, with their volumes' names.
+  std::vector<std::string> warnings() const;
+
+ private:
+  // The file system that all who ask without options share.
+  struct Shared {
+    std::mutex mutex;  // guards the two below; held while opening, so that it is done once
+    std::shared_ptr<FileSystem> filesystem;
+    MountAccess access = MountAccess::read_only;
+  };
+
+  std::shared_ptr<FileSystem> open_shared(std::size_t index, const Volume& volume,
+                                          MountAccess access);
+  std::shared_ptr<FileSystem> open_new(const Volume& volume, const FileSystemDriver& driver,
+                                       const FileSystemOptions& options);
+
+  std::deque<Shared> volumes_;
+  mutable std::mutex mutex_;  // guards the two below; never held while opening
+  std::vector<std::shared_ptr<FileSystem>> writers_;
+  std::vector<std::string> warnings_;
+};
+
+}  // namespace vimg
