@@ -9,10 +9,11 @@ namespace vimg {
 
 // A writable view of `base` whose writes stay in memory: what replaying a journal on a read-only
 // image needs.  Throws Error(ENOSPC) from write() beyond `limit` bytes of changed 4 KiB blocks.
+// They are in a memfd, whose descriptor extent() names.
 DiskPtr make_memory_overlay(DiskPtr base, std::uint64_t limit);
 
 // The same with the changed blocks in an unlinked temporary file ($TMPDIR, else /var/tmp), for
-// --scratch: memory does not grow with what is written but for 8 bytes per changed block.
+// --scratch: memory grows by about 80 bytes for each 256 KiB in which something was changed.
 DiskPtr make_scratch_overlay(DiskPtr base);
 
 }  // namespace vimg
