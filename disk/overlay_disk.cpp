@@ -86,7 +86,7 @@ class OverlayDisk final : public Disk {
   OverlayMap map_;
   // A region is changed under the mutex that its index selects, all regions at once under all of
   // them in ascending order.  Held while the store is written; readers never take them.
-  std::array<std::mutex, 64> writers_;
+  std::array<std::mutex, 16> writers_;
 };
 
 void OverlayDisk::do_read(std::uint64_t offset, Bytes out) const {
