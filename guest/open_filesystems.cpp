@@ -1,6 +1,8 @@
 #include "guest/open_filesystems.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -37,37 +39,59 @@ std::shared_ptr<FileSystem> OpenFileSystems::open(std::size_t index, const Volum
   }
   const bool plain =
       options.options.empty() && volume.filesystem && &driver == volume.filesystem->driver;
-  return plain ? open_shared(index, volume, options.access) : open_new(volume, driver, options);
+  Opened& opened = volumes_[index];
+  const std::lock_guard lock(opened.mutex);
+  return plain ? open_shared(opened, volume, options.access)
+               : open_new(opened, volume, driver, options);
 }
 
-std::shared_ptr<FileSystem> OpenFileSystems::open_shared(std::size_t index, const Volume& volume,
+std::shared_ptr<FileSystem> OpenFileSystems::open_shared(Opened& opened, const Volume& volume,
                                                          MountAccess access) {
-  Shared& shared = volumes_[index];
-  const std::lock_guard lock(shared.mutex);
   // Who only reads may share with a writer.  A reader that is there when the first writer comes
   // keeps what it has, but nobody else gets it: it does not see what is written.
-  const bool fits = access == MountAccess::read_only || shared.access == MountAccess::read_write;
-  if (!shared.filesystem || !fits) {
-    shared.filesystem = open_new(volume, *volume.filesystem->driver, {access, {}});
-    shared.access = access;
+  const bool fits = access == MountAccess::read_only || opened.access == MountAccess::read_write;
+  if (!opened.shared || !fits) {
+    opened.shared = open_new(opened, volume, *volume.filesystem->driver, {access, {}});
+    opened.access = access;
   }
-  return shared.filesystem;
+  return opened.shared;
 }
 
-std::shared_ptr<FileSystem> OpenFileSystems::open_new(const Volume& volume,
+std::shared_ptr<FileSystem> OpenFileSystems::open_new(Opened& opened, const Volume& volume,
                                                       const FileSystemDriver& driver,
                                                       const FileSystemOptions& options) {
-  std::shared_ptr<FileSystem> filesystem =
-      within(volume.name, [&] { return driver.open(volume.disk, options); });
-  const std::vector<std::string> warnings = filesystem->info().warnings;
-  const std::lock_guard lock(mutex_);
-  for (const std::string& warning : warnings) {
-    warnings_.push_back(fmt::format("{}: {}", volume.name, warning));
+  const bool writes = options.access == MountAccess::read_write;
+  if (writes && opened.writing) {
+    throw_error(EBUSY, volume.name, "is open for writing with other options");
+  }
+  try {
+    std::shared_ptr<FileSystem> filesystem =
+        within(volume.name, [&] { return driver.open(volume.disk, options); });
+    opened.writing = opened.writing || writes;
+    remember(volume, filesystem);
+    return filesystem;
+  } catch (const Error& error) {
+    warn(error.what());
+    throw;
+  }
+}
+
+void OpenFileSystems::remember(const Volume& volume,
+                               const std::shared_ptr<FileSystem>& filesystem) {
+  for (const std::string& warning : filesystem->info().warnings) {
+    warn(fmt::format("{}: {}", volume.name, warning));
   }
   if (filesystem->writer() != nullptr) {
+    const std::lock_guard lock(mutex_);
     writers_.push_back(filesystem);
   }
-  return filesystem;
+}
+
+void OpenFileSystems::warn(std::string warning) {
+  const std::lock_guard lock(mutex_);
+  if (std::ranges::find(warnings_, warning) == warnings_.end()) {
+    warnings_.push_back(std::move(warning));
+  }
 }
 
 std::exception_ptr OpenFileSystems::finish() {

@@ -1,0 +1,30 @@
+// GuestDetails: what is known of a guest only once its file systems were opened.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "guest/blkid.h"
+#include "guest/guest.h"
+
+namespace vimg {
+
+struct VolumeDetails {
+  std::optional<FileSystemInfo> info;
+  std::optional<FileSystemStatistics> statistics;
+  std::optional<ForeignIdentity> foreign;  // where no driver of ours knows what it holds
+};
+
+struct GuestDetails {
+  std::vector<VolumeDetails> volumes;    // as Guest::volumes(); empty when nobody looked
+  std::vector<OperatingSystem> systems;  // as inspect()
+};
+
+// Opens every file system, read-only, and asks libblkid about what is left.  What cannot be opened
+// is among guest.problems() afterwards.  Never throws for what a guest holds.
+GuestDetails examine(Guest& guest);
+
+// Where in the guest's own trees `volume` is seen: "/", "/var".
+std::vector<std::string> mountpoints_of(const GuestDetails& details, const Volume& volume);
+
+}  // namespace vimg
