@@ -9,9 +9,12 @@
 #include "disk/error.h"
 
 namespace vimg {
+
+extern const FormatDriver qcow2_driver;
+
 namespace {
 
-constexpr std::array<const FormatDriver*, 0> drivers{};
+constexpr std::array<const FormatDriver*, 1> drivers{&qcow2_driver};
 
 }  // namespace
 

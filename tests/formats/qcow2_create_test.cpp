@@ -7,16 +7,11 @@
 
 #include "disk/error.h"
 #include "disk/memory_disk.h"
+#include "tests/formats/qcow2_support.h"
 #include "tests/support/host.h"
 
 namespace vimg::test {
 namespace {
-
-std::vector<std::byte> content_of(const Disk& disk) {
-  std::vector<std::byte> content(disk.size());
-  disk.read(0, content);
-  return content;
-}
 
 // The overlay's file beside a raw backing file that exists, so that qemu-img can open both.
 std::string make_overlay(const TemporaryDirectory& directory, std::uint64_t size) {
