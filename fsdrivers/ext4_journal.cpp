@@ -14,6 +14,8 @@ namespace {
 constexpr const char* layer = "ext4";
 constexpr std::uint32_t descriptor_size_32bit = 32;  // bytes
 constexpr std::uint32_t descriptor_size_64bit = 64;
+// A journal of 1 GiB in single blocks of 1 KiB; real ones have a handful of runs.
+constexpr std::size_t max_runs = 1U << 20;
 constexpr std::uint8_t backup_of_blocks = 1;
 constexpr std::uint16_t mode_type_mask = 0xF000;
 constexpr std::uint16_t mode_regular = 0x8000;
@@ -42,12 +44,6 @@ struct JournalFile {
   std::array<std::byte, 60> i_block;
   std::uint64_t size;  // bytes
 };
-
-BlockSpace block_space(const Disk& disk, const Ext4RecoverySuperblock& superblock) {
-  const std::uint32_t size = block_size(superblock);
-  return {disk, size, superblock.first_data_block,
-          std::min(block_count(superblock), disk.size() / size)};
-}
 
 std::uint32_t descriptor_size(const Ext4RecoverySuperblock& superblock) noexcept {
   if ((superblock.incompat & ext4_incompat_64bit) == 0) {
@@ -116,6 +112,23 @@ std::optional<JournalFile> file_in_backup(const Ext4RecoverySuperblock& superblo
   return file;
 }
 
+// Adds `run` to the first `mapped` blocks; false when it does not follow or nothing is missing.
+bool append(std::vector<JournalBlocks::Run>& runs, std::uint64_t& mapped, std::uint64_t count,
+            const MappedRun& run) {
+  if (mapped == count || run.logical != mapped || run.kind != MappedAs::data ||
+      runs.size() == max_runs) {
+    return false;
+  }
+  const std::uint64_t length = std::min(run.length, count - mapped);
+  if (!runs.empty() && runs.back().disk + runs.back().length == run.disk) {
+    runs.back().length += length;
+  } else {
+    runs.push_back({mapped, run.disk, length});
+  }
+  mapped += length;
+  return true;
+}
+
 // Where the file lies, when it begins as a journal does.
 std::optional<JournalBlocks> find_journal(const BlockSpace& space,
                                           const std::optional<JournalFile>& file) {
@@ -132,6 +145,30 @@ std::optional<JournalBlocks> find_journal(const BlockSpace& space,
 }
 
 }  // namespace
+
+BlockSpace block_space(const Disk& disk, const Ext4RecoverySuperblock& superblock) {
+  const std::uint32_t size = block_size(superblock);
+  return {disk, size, superblock.first_data_block,
+          std::min(block_count(superblock), disk.size() / size)};
+}
+
+std::optional<JournalBlocks> map_journal(const BlockSpace& space, ConstBytes i_block,
+                                         std::uint64_t count) {
+  if (count == 0 || count > space.end) {
+    return std::nullopt;
+  }
+  std::vector<JournalBlocks::Run> runs;
+  std::uint64_t mapped = 0;
+  const auto add = [&](const MappedRun& run) {
+    return run.kind == MappedAs::map || append(runs, mapped, count, run);
+  };
+  const auto kind = looks_like_extents(i_block) ? BlockMapKind::extents : BlockMapKind::pointers;
+  if (walk_block_map(space, kind, i_block, add) == WalkEnd::damaged || mapped != count) {
+    return std::nullopt;
+  }
+  JournalBlocks blocks(std::move(runs));
+  return blocks.distinct() ? std::optional(std::move(blocks)) : std::nullopt;
+}
 
 JournalLog open_ext4_journal(DiskPtr disk, const Ext4RecoverySuperblock& superblock) {
   if (superblock.journal_inode == 0 && superblock.journal_device != 0) {

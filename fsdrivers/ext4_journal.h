@@ -6,23 +6,19 @@
 
 #include "disk/bytes.h"
 #include "disk/disk.h"
+#include "fsdrivers/ext4_block_walk.h"
 #include "fsdrivers/ext4_recovery_superblock.h"
 #include "fsdrivers/jbd2_log.h"
 
 namespace vimg {
 
-// A file system's blocks, for reading what maps the journal.
-struct BlockSpace {
-  const Disk& disk;
-  std::uint32_t block_size;
-  std::uint64_t begin;  // the first block that can hold data …
-  std::uint64_t end;    // … and the one after the last
-};
-
 // Where the first `count` blocks of the file lie whose inode has `i_block` (60 bytes: an extent
 // tree's root or block pointers).  Nothing when the map is broken, has a hole, or leaves `space`.
 std::optional<JournalBlocks> map_journal(const BlockSpace& space, ConstBytes i_block,
                                          std::uint64_t count);
+
+// The blocks of the file system, as far as the disk goes.
+BlockSpace block_space(const Disk& disk, const Ext4RecoverySuperblock& superblock);
 
 // The journal in the inode that the superblock names, or, when that is damaged, in the
 // superblock's backup of it.  Throws Error(EUCLEAN) when neither is a journal, Error(EOPNOTSUPP)

@@ -1,54 +1,182 @@
 #include "fsdrivers/ext4_recovery.h"
 
-#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
 
+#include "disk/error.h"
+#include "fsdrivers/ext4_io.h"
 #include "fsdrivers/ext4_journal.h"
+#include "fsdrivers/ext4_orphans.h"
 #include "fsdrivers/jbd2_replay.h"
+#include "fsdrivers/jbd2_write.h"
+#include "fsdrivers/staged_disk.h"
 
 namespace vimg {
 namespace {
 
-struct Replayed {
-  JournalLog log;
-  LogScan scan;
-};
+constexpr const char* layer = "ext4";
+constexpr std::uint64_t max_staged = 256U << 20;  // bytes of changed blocks kept in memory
 
-std::uint64_t usable_blocks(const Disk& disk, const Ext4RecoverySuperblock& superblock) {
-  return std::min(block_count(superblock), disk.size() / block_size(superblock));
+bool is_dirty(const Ext4RecoverySuperblock& superblock) noexcept {
+  return (superblock.incompat & ext4_incompat_recover) != 0;
 }
 
-Replayed replay_journal(const DiskPtr& disk, RecoveryReport& report) {
-  const auto superblock = read_recovery_superblock(*disk);
-  JournalLog log = open_ext4_journal(disk, superblock);
-  LogScan scan = scan_log(log);
-  const ReplayPlan plan = plan_replay(log, scan, usable_blocks(*disk, superblock));
-  replay(log, plan, *disk);
-  disk->flush();
-  report.transactions = scan.transactions.size();
-  report.blocks = plan.writes.size();
-  report.revoked = plan.revoked;
-  report.damage = scan.damage;
-  return {std::move(log), std::move(scan)};
+// Of a file system that is known to have errors nothing is deleted.
+bool has_orphans(const Ext4RecoverySuperblock& superblock) noexcept {
+  return (superblock.state & ext4_state_errors) == 0 &&
+         (superblock.last_orphan != 0 ||
+          (superblock.ro_compat & ext4_ro_compat_orphan_present) != 0);
+}
+
+// The superblock's own sums are only kept when a file system is unmounted.
+void sum_free_counts(const Ext2Handle& filsys) {
+  blk64_t blocks = 0;
+  ext2_ino_t inodes = 0;
+  for (dgrp_t group = 0; group < filsys->group_desc_count; ++group) {
+    blocks += ext2fs_bg_free_blocks_count(filsys.get(), group);
+    inodes += ext2fs_bg_free_inodes_count(filsys.get(), group);
+  }
+  ext2fs_free_blocks_count_set(filsys->super, EXT2FS_C2B(filsys.get(), blocks));
+  filsys->super->s_free_inodes_count = inodes;
+  ext2fs_mark_super_dirty(filsys.get());
+}
+
+class Recovery {
+ public:
+  explicit Recovery(DiskPtr disk) : disk_(std::move(disk)) {}
+
+  RecoveryReport run();
+
+ private:
+  void open_journal(const Ext4RecoverySuperblock& superblock);
+  void replay_journal(const Ext4RecoverySuperblock& superblock);
+  void set_dirty();
+  StagedDisk::Blocks settle();
+  void apply(const StagedDisk::Blocks& changes);
+  bool fits_in_log(const StagedDisk::Blocks& changes) const;
+  void log_changes(const StagedDisk::Blocks& changes);
+  void finish();
+
+  DiskPtr disk_;
+  std::optional<JournalLog> log_;
+  LogScan scan_{};
+  RecoveryReport report_;
+};
+
+RecoveryReport Recovery::run() {
+  const auto superblock = read_recovery_superblock(*disk_);
+  if (!is_dirty(superblock) && !has_orphans(superblock)) {
+    return report_;
+  }
+  open_journal(superblock);
+  if (is_dirty(superblock)) {
+    replay_journal(superblock);
+  } else if (log_) {
+    set_dirty();
+  }
+  apply(settle());
+  finish();
+  return report_;
+}
+
+void Recovery::open_journal(const Ext4RecoverySuperblock& superblock) {
+  if ((superblock.compat & ext4_compat_has_journal) != 0) {
+    log_ = open_ext4_journal(disk_, superblock);
+  } else if (is_dirty(superblock)) {
+    throw_corrupt(layer, "the superblock asks for recovery, but there is no journal");
+  }
+}
+
+void Recovery::replay_journal(const Ext4RecoverySuperblock& superblock) {
+  scan_ = scan_log(*log_);
+  const ReplayPlan plan = plan_replay(*log_, scan_, block_space(*disk_, superblock).end);
+  replay(*log_, plan, *disk_);
+  disk_->flush();
+  report_.transactions = scan_.transactions.size();
+  report_.blocks = plan.writes.size();
+  report_.revoked = plan.revoked;
+  report_.damage = scan_.damage;
+}
+
+// For the changes to come all at once through the journal, which holds nothing that counts.
+void Recovery::set_dirty() {
+  log_->mark_empty(log_->sequence());
+  disk_->flush();
+  scan_ = scan_log(*log_);
+  auto superblock = read_recovery_superblock(*disk_);
+  superblock.incompat = superblock.incompat | ext4_incompat_recover;
+  write_recovery_superblock(*disk_, superblock);
+  disk_->flush();
+}
+
+// What is to be done once the journal is replayed; the disk stays as it is.
+StagedDisk::Blocks Recovery::settle() {
+  const auto superblock = read_recovery_superblock(*disk_);
+  const auto staged = std::make_shared<StagedDisk>(disk_, block_size(superblock), max_staged);
+  Ext2Handle filsys = open_ext2fs(staged, EXT2_FLAG_RW);
+  filsys->flags |= EXT2_FLAG_MASTER_SB_ONLY;
+  if (has_orphans(superblock)) {
+    filsys.check(ext2fs_read_bitmaps(filsys.get()), "bitmaps");
+    const OrphanCounts counts = clean_orphans(filsys, block_space(*staged, superblock));
+    report_.orphans_deleted = counts.deleted;
+    report_.orphans_truncated = counts.truncated;
+    report_.orphans_skipped = counts.skipped;
+  }
+  sum_free_counts(filsys);
+  filsys.check(ext2fs_flush2(filsys.get(), 0), "writing what was recovered");
+  return staged->changes();
+}
+
+// Through the journal, as one transaction behind those that are in it, so that a failure leaves
+// all of the changes to be made again or none.  Without a journal, or when they are too many for
+// it, they are written as they are.
+void Recovery::apply(const StagedDisk::Blocks& changes) {
+  if (fits_in_log(changes)) {
+    log_changes(changes);
+  }
+  const std::uint64_t size = block_size(read_recovery_superblock(*disk_));
+  for (const auto& [block, content] : changes) {
+    disk_->write(block * size, content);
+  }
+  disk_->flush();
+}
+
+bool Recovery::fits_in_log(const StagedDisk::Blocks& changes) const {
+  return log_ && !changes.empty() &&
+         transaction_length(*log_, changes.size()) <= log_->length() - scan_.used;
+}
+
+void Recovery::log_changes(const StagedDisk::Blocks& changes) {
+  for (const auto& [block, content] : changes) {
+    if (log_->blocks().contains(block)) {
+      throw_corrupt(layer, fmt::format("block {:#x} of the journal has another use", block));
+    }
+  }
+  write_transaction(*log_, *disk_, scan_.next_position, scan_.next_sequence, changes);
+  disk_->flush();
+  if (log_->empty()) {
+    log_->begin_at(scan_.next_sequence, scan_.next_position);
+    disk_->flush();
+  }
+  ++scan_.next_sequence;
 }
 
 // The journal is emptied only after everything in it is safely in its place.
-void finish_journal(const DiskPtr& disk, Replayed& replayed) {
-  const bool failed = replayed.log.error() != 0 || replayed.scan.damage.has_value();
-  if (!replayed.log.empty()) {
-    replayed.log.mark_empty(replayed.scan.next_sequence + 1);
-    disk->flush();
+void Recovery::finish() {
+  const bool failed =
+      report_.damage || report_.orphans_skipped != 0 || (log_ && log_->error() != 0);
+  if (log_) {
+    log_->mark_empty(scan_.next_sequence + 1);
+    disk_->flush();
   }
-  // Replaying may have brought another superblock.
-  auto superblock = read_recovery_superblock(*disk);
+  auto superblock = read_recovery_superblock(*disk_);
   superblock.incompat = superblock.incompat & ~ext4_incompat_recover;
   if (failed) {
     superblock.state = std::uint16_t(superblock.state | ext4_state_errors);
   }
-  write_recovery_superblock(*disk, superblock);
-  disk->flush();
+  write_recovery_superblock(*disk_, superblock);
+  disk_->flush();
 }
 
 std::string plural(std::uint64_t count, const char* what) {
@@ -59,19 +187,10 @@ std::string plural(std::uint64_t count, const char* what) {
 
 bool ext4_needs_recovery(const Disk& disk) {
   const auto superblock = find_recovery_superblock(disk);
-  return superblock && ((superblock->incompat & ext4_incompat_recover) != 0 ||
-                        (superblock->ro_compat & ext4_ro_compat_orphan_present) != 0 ||
-                        superblock->last_orphan != 0);
+  return superblock && (is_dirty(*superblock) || has_orphans(*superblock));
 }
 
-RecoveryReport recover_ext4(DiskPtr disk) {
-  RecoveryReport report;
-  if ((read_recovery_superblock(*disk).incompat & ext4_incompat_recover) != 0) {
-    Replayed replayed = replay_journal(disk, report);
-    finish_journal(disk, replayed);
-  }
-  return report;
-}
+RecoveryReport recover_ext4(DiskPtr disk) { return Recovery(std::move(disk)).run(); }
 
 std::vector<std::string> describe(const RecoveryReport& report) {
   std::vector<std::string> lines;
@@ -91,6 +210,9 @@ std::vector<std::string> describe(const RecoveryReport& report) {
   }
   if (report.orphans_truncated != 0) {
     lines.push_back(plural(report.orphans_truncated, "orphan") + " truncated");
+  }
+  if (report.orphans_skipped != 0) {
+    lines.push_back(plural(report.orphans_skipped, "damaged orphan") + " left as found");
   }
   return lines;
 }

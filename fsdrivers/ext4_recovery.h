@@ -17,6 +17,7 @@ struct RecoveryReport {
   std::uint64_t fast_commit_tags = 0;  // replayed
   std::uint64_t orphans_deleted = 0;
   std::uint64_t orphans_truncated = 0;
+  std::uint64_t orphans_skipped = 0;  // too damaged to be touched
   // The last transaction, when it was damaged and therefore left out.
   std::optional<std::string> damage;
 };

@@ -131,19 +131,28 @@ void JournalLog::read(std::uint32_t position, Bytes out) const {
   disk_->read(blocks_.disk_block(position) * block_size_, out);
 }
 
+void JournalLog::begin_at(std::uint32_t sequence, std::uint32_t start) {
+  superblock_.sequence = sequence;
+  superblock_.start = start;
+  write_superblock();
+}
+
 void JournalLog::mark_empty(std::uint32_t next) {
   superblock_.sequence = next;
   superblock_.start = 0;
   superblock_.error = 0;
-  std::size_t length = offsetof(jbd2::Superblock, compat);
-  if (superblock_.header.type == jbd2::superblock_v2) {
-    superblock_.incompat = superblock_.incompat & ~std::uint32_t(jbd2::incompat_fast_commit);
-    superblock_.head = superblock_.first;
-    length = sizeof superblock_;
-  }
+  superblock_.incompat = superblock_.incompat & ~std::uint32_t(jbd2::incompat_fast_commit);
+  superblock_.head = superblock_.first;
+  write_superblock();
+}
+
+// What is beyond the fields of a v1 superblock is left alone.
+void JournalLog::write_superblock() {
+  const bool v2 = superblock_.header.type == jbd2::superblock_v2;
   if (has_block_checksums()) {
     superblock_.checksum = checksum_of(superblock_);
   }
+  const std::size_t length = v2 ? sizeof superblock_ : offsetof(jbd2::Superblock, compat);
   disk_->write(blocks_.disk_block(0) * block_size_, bytes_of(superblock_).first(length));
 }
 

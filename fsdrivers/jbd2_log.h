@@ -37,7 +37,8 @@ class JournalBlocks {
   std::uint64_t count_ = 0;
 };
 
-// The journal with its superblock read and found sound.  Immutable apart from mark_empty.
+// The journal with its superblock read and found sound.  Immutable apart from begin_at and
+// mark_empty.
 class JournalLog {
  public:
   // Throws Error(EUCLEAN) when the superblock is broken, Error(EOPNOTSUPP) naming a feature that
@@ -77,6 +78,9 @@ class JournalLog {
   // Fills `out`, one block long, with block `position` of the journal.
   void read(std::uint32_t position, Bytes out) const;
 
+  // Makes the log begin with transaction `sequence` at block `start`.  Does not flush.
+  void begin_at(std::uint32_t sequence, std::uint32_t start);
+
   // Makes the log empty, as the kernel does: transaction `next` will be its first.  A recorded
   // error and the fast commits go, too.  Does not flush.
   void mark_empty(std::uint32_t next);
@@ -84,6 +88,7 @@ class JournalLog {
  private:
   void validate() const;
   void lay_out();
+  void write_superblock();
 
   DiskPtr disk_;
   std::uint32_t block_size_;

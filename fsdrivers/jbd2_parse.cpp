@@ -11,15 +11,6 @@ struct Tag {
   std::uint32_t flags;
 };
 
-std::size_t tag_size(const JournalLog& log) noexcept {
-  if (log.has_incompat(jbd2::incompat_checksum_v3)) {
-    return sizeof(jbd2::BlockTag3);
-  }
-  const std::size_t padding = log.has_incompat(jbd2::incompat_checksum_v2) ? 2 : 0;
-  const std::size_t high = log.has_incompat(jbd2::incompat_64bit) ? sizeof(be32) : 0;
-  return 8 + high + padding;
-}
-
 Tag load_tag3(ConstBytes data) noexcept {
   const auto tag = load<jbd2::BlockTag3>(data);
   return {tag.block, tag.checksum, tag.flags};
@@ -43,6 +34,15 @@ ConstBytes without_tail(const JournalLog& log, ConstBytes block) noexcept {
 }
 
 }  // namespace
+
+std::size_t tag_size(const JournalLog& log) noexcept {
+  if (log.has_incompat(jbd2::incompat_checksum_v3)) {
+    return sizeof(jbd2::BlockTag3);
+  }
+  const std::size_t padding = log.has_incompat(jbd2::incompat_checksum_v2) ? 2 : 0;
+  const std::size_t high = log.has_incompat(jbd2::incompat_64bit) ? sizeof(be32) : 0;
+  return 8 + high + padding;
+}
 
 std::vector<LoggedBlock> parse_descriptor(const JournalLog& log, ConstBytes block,
                                           std::uint32_t position) {

@@ -30,6 +30,8 @@ class LogScanner {
   explicit LogScanner(const JournalLog& log)
       : log_(log), position_(log.start()), block_(log.block_size()), data_(log.block_size()) {
     begin(log.sequence());
+    result_.next_sequence = log.sequence();
+    result_.next_position = log.start();
   }
 
   LogScan scan();
@@ -130,9 +132,11 @@ LogScanner::Step LogScanner::visit_commit() {
   }
   if (pending_.damage) {
     result_.damage = fmt::format("transaction {}: {}", sequence, *pending_.damage);
-    result_.next_sequence = sequence;
   } else {
     result_.transactions.push_back(std::move(pending_.transaction));
+    result_.next_sequence = sequence + 1;
+    result_.next_position = position_;
+    result_.used = walked_;
   }
   last_commit_seconds_ = seconds;
   begin(sequence + 1);
@@ -208,7 +212,7 @@ bool LogScanner::v1_checksum_fits(const jbd2::CommitHeader& commit) const {
 LogScan scan_log(const JournalLog& log) {
   if (log.empty()) {
     // The next transaction is the superblock's own: nothing was used.
-    return {{}, log.sequence(), std::nullopt};
+    return {{}, log.sequence(), log.first(), 0, std::nullopt};
   }
   return LogScanner(log).scan();
 }

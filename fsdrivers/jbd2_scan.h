@@ -31,6 +31,9 @@ struct LogScan {
   std::vector<Transaction> transactions;  // committed ones, oldest first
   // The number of the transaction that was not committed; fast commits carry it.
   std::uint32_t next_sequence;
+  // Where it would begin, and how many blocks of the ring those before it take.
+  std::uint32_t next_position;
+  std::uint64_t used;
   // What is wrong with the last transaction, which was committed but is damaged and left out.
   std::optional<std::string> damage;
 };
@@ -42,6 +45,8 @@ LogScan scan_log(const JournalLog& log);
 
 // The parts of the scan that read one block; for the scan and for tests.
 
+// The bytes that one tag of a descriptor block takes, less its UUID.
+std::size_t tag_size(const JournalLog& log) noexcept;
 // The blocks that a descriptor block names; the first one's content is at `position`.
 std::vector<LoggedBlock> parse_descriptor(const JournalLog& log, ConstBytes block,
                                           std::uint32_t position);

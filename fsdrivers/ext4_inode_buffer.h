@@ -1,0 +1,32 @@
+// InodeBuffer: an inode of libext2fs with everything behind its first 128 bytes.
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "disk/bytes.h"
+#include "fsdrivers/ext4_io.h"
+
+namespace vimg {
+
+class InodeBuffer {
+ public:
+  // Reads inode `number`.  Throws what Ext2Handle::check throws.
+  InodeBuffer(const Ext2Handle& filsys, ext2_ino_t number);
+
+  ext2_inode& operator*() noexcept;
+  ext2_inode* operator->() noexcept { return &**this; }
+  ext2_inode_large& large() noexcept;
+  // The map of its blocks, or what lies there instead: 60 bytes.
+  ConstBytes i_block() noexcept;
+  // The inode as it is in memory: in the order of this machine.
+  Bytes bytes() noexcept { return bytes_; }
+
+  void write(const Ext2Handle& filsys);
+
+ private:
+  ext2_ino_t number_;
+  std::vector<std::byte> bytes_;
+};
+
+}  // namespace vimg
