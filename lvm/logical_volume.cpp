@@ -27,7 +27,8 @@ std::string joined_type_names(const LvRecord& record) {
 DiskPtr make_segment(const Segment& segment, PhysicalExtents& extents) {
   const SegmentType* type = find_segment_type(segment);
   if (type == nullptr) {
-    throw_unsupported("lvm", fmt::format("segment type {} is not supported yet", segment.type));
+    throw_unsupported(
+        "lvm", fmt::format("segment type {} is not supported yet", segment_type_name(segment)));
   }
   return type->make(segment, extents);
 }

@@ -21,7 +21,8 @@ const SegmentType* find_segment_type(const Segment& segment) {
 
 std::string segment_type_name(const Segment& segment) {
   const SegmentType* type = find_segment_type(segment);
-  return type != nullptr ? type->name : segment.type;
+  // What follows a '+' are flags for LVM's own older versions: "cache-pool+METADATA_FORMAT".
+  return type != nullptr ? type->name : segment.type.substr(0, segment.type.find('+'));
 }
 
 }  // namespace vimg

@@ -1,8 +1,11 @@
 // dos: the Master Boot Record, as linux block/partitions/msdos.c and libblkid read it.
 #include <algorithm>
+#include <iterator>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -44,12 +47,12 @@ class TableBuilder {
         chain_(disk, table_.sector_size, table_.problems) {}
 
   void add_primary(const MbrEntry& entry, unsigned number) {
-    add(entry, number, entry.start, entry.count);
-    if (is_extended(entry) && !table_.partitions.empty() &&
-        table_.partitions.back().number == number) {
-      auto& length = table_.partitions.back().length;
-      length = std::min(length, std::max<std::uint64_t>(extended_bytes, table_.sector_size));
+    std::uint64_t count = entry.count;
+    if (is_extended(entry)) {
+      extended_.insert(number);
+      count = std::min(count, std::max<std::uint64_t>(1, extended_bytes / table_.sector_size));
     }
+    add(entry, number, entry.start, count);
   }
 
   void add_logical(const MbrEntry& extended) {
@@ -65,7 +68,11 @@ class TableBuilder {
   }
 
   PartitionTable finish() && {
-    report_overlaps(table_.partitions, layer, table_.problems);
+    // An extended partition's record and its first logical one may share its first KiB.
+    std::vector<Partition> containing_data;
+    std::ranges::copy_if(table_.partitions, std::back_inserter(containing_data),
+                         [this](const Partition& p) { return !extended_.contains(p.number); });
+    report_overlaps(containing_data, layer, table_.problems);
     return std::move(table_);
   }
 
@@ -90,6 +97,7 @@ class TableBuilder {
   const Disk& disk_;
   PartitionTable table_;
   LogicalChain chain_;
+  std::set<unsigned> extended_;  // numbers
   unsigned next_logical_ = first_logical_number;
 };
 

@@ -1,6 +1,7 @@
 #include "partitions/scheme.h"
 
 #include <array>
+#include <cerrno>
 #include <exception>
 
 #include "disk/error.h"
@@ -25,7 +26,10 @@ std::optional<PartitionTable> read_partition_table(const Disk& disk) {
       if (auto table = scheme->read(disk)) {
         return table;
       }
-    } catch (const Error&) {
+    } catch (const Error& error) {
+      if (error.code() != EUCLEAN) {
+        throw;  // the host failed: what another scheme finds would be no answer
+      }
       first_error = first_error ? first_error : std::current_exception();
     }
   }
