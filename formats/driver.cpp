@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
+#include "formats/foreign.h"
 
 namespace vimg {
 
@@ -14,6 +15,7 @@ extern const FormatDriver qcow2_driver;
 
 namespace {
 
+constexpr char layer[] = "format";
 constexpr std::array<const FormatDriver*, 1> drivers{&qcow2_driver};
 
 }  // namespace
@@ -29,20 +31,37 @@ const FormatDriver* find_format(std::string_view name) noexcept {
   return found == drivers.end() ? nullptr : *found;
 }
 
-const FormatDriver& detect_format(const Disk& file) {
-  const FormatDriver* found = &raw_driver;
-  for (const FormatDriver* driver : drivers) {
-    if (!driver->probe(file)) {
-      continue;
+std::vector<std::string> claimed_formats(const Disk& file,
+                                         std::span<const FormatDriver* const> among) {
+  std::vector<std::string> names;
+  for (const FormatDriver* driver : among) {
+    if (driver->probe(file)) {
+      names.emplace_back(driver->name);
     }
-    if (found != &raw_driver) {
-      throw_error(EACCES, "format",
-                  fmt::format("file is both {} and {}; say which with --format", found->name,
-                              driver->name));
-    }
-    found = driver;
   }
-  return *found;
+  const char* const foreign = foreign_format(file);
+  if (foreign != nullptr && std::ranges::find(names, foreign) == names.end()) {
+    names.emplace_back(foreign);
+  }
+  return names;
+}
+
+const FormatDriver& detect_format(const Disk& file) {
+  const std::vector<std::string> names = claimed_formats(file, drivers);
+  if (names.empty()) {
+    return raw_driver;
+  }
+  if (names.size() > 1) {
+    throw_error(EACCES, layer,
+                fmt::format("file is both {} and {}; say which with --format", names[0], names[1]));
+  }
+  const FormatDriver* const driver = find_format(names[0]);
+  if (driver == nullptr) {
+    throw_unsupported(layer, fmt::format("file is a {} image, which is not supported; --format raw "
+                                         "shows its bytes as they are",
+                                         names[0]));
+  }
+  return *driver;
 }
 
 }  // namespace vimg

@@ -76,9 +76,14 @@ extern const FormatDriver raw_driver;
 // The driver called `name`; nullptr when there is none.
 const FormatDriver* find_format(std::string_view name) noexcept;
 
+// The names of the formats whose signature `file` holds: those of `among`, and one that is known
+// but has no driver.
+std::vector<std::string> claimed_formats(
+    const Disk& file, std::span<const FormatDriver* const> among = format_drivers());
+
 // The one driver whose signature `file` holds, or raw_driver.
-// Throws Error(EACCES) when two formats claim it: "is both qcow2 and vmdk; say which with
-// --format".
+// Throws Error(EACCES) when two formats claim it: "file is both qcow2 and vmdk; say which with
+// --format", and Error(EOPNOTSUPP) when the one that does has no driver.
 const FormatDriver& detect_format(const Disk& file);
 
 }  // namespace vimg

@@ -1,4 +1,7 @@
 // raw: the file is the disk.
+#include <cerrno>
+
+#include "disk/error.h"
 #include "formats/driver.h"
 
 namespace vimg {
@@ -7,7 +10,12 @@ namespace {
 // Everything is raw when nothing else claims it, so there is nothing to probe for.
 bool probe(const Disk&) { return false; }
 
-DiskPtr open(DiskPtr file, OpenContext&) { return file; }
+DiskPtr open(DiskPtr file, OpenContext& context) {
+  if (!context.snapshot().empty()) {
+    throw_error(EINVAL, "raw", "has no internal snapshots");
+  }
+  return file;
+}
 
 ImageInfo info(const Disk& file) {
   ImageInfo info;

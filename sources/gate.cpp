@@ -94,7 +94,7 @@ BeneathResult open_candidate(int directory, const Candidate& candidate, std::str
   BeneathResult result = open_beneath(directory, candidate.name, flags);
   if (result.fd && !is_regular(result.fd.get())) {
     refuse(name, fmt::format("{} in {} is not a regular file", in_quotes(candidate.name),
-                             candidate.directory));
+                             in_quotes(candidate.directory)));
   }
   return result;
 }
@@ -125,15 +125,18 @@ HostLocation location_of(const Candidate& candidate) {
 [[noreturn]] void throw_candidate(int error, const Candidate& candidate, std::string_view name) {
   switch (error) {
     case ELOOP:
-      refuse(name, fmt::format("a symbolic link is on its way in {}", candidate.directory));
+      refuse(name,
+             fmt::format("a symbolic link is on its way in {}", in_quotes(candidate.directory)));
     case EXDEV:
-      refuse(name, fmt::format("it leaves {}", candidate.directory));
+      refuse(name, fmt::format("it leaves {}", in_quotes(candidate.directory)));
     case EACCES:
       throw_errno(EPERM, layer,
-                  fmt::format("{} cannot be opened in {}", in_quotes(name), candidate.directory));
+                  fmt::format("{} cannot be opened in {}", in_quotes(name),
+                              in_quotes(candidate.directory)));
     default:
       throw_errno(error, layer,
-                  fmt::format("{} cannot be opened in {}", in_quotes(name), candidate.directory));
+                  fmt::format("{} cannot be opened in {}", in_quotes(name),
+                              in_quotes(candidate.directory)));
   }
 }
 
@@ -172,7 +175,7 @@ GatedFile pass_gate(const HostLocation& from, std::string_view name,
   if (candidates.empty()) {
     refuse(name, fmt::format("it lies outside {}, the directory of the image that names it; "
                              "--allow-refs DIR lets an image refer to files below DIR",
-                             from.directory));
+                             in_quotes(from.directory)));
   }
   int first_error = 0;
   for (const Candidate& candidate : candidates) {

@@ -66,6 +66,7 @@ class HostDisk final : public Disk {
   std::uint64_t size() const noexcept override { return size_; }
   std::uint32_t sector_size() const noexcept override { return sector_size_; }
   bool writable() const noexcept override { return access_ == Access::read_write; }
+  int fd() const noexcept { return fd_.get(); }
 
  private:
   struct Run {
@@ -212,6 +213,10 @@ void HostDisk::do_resize(std::uint64_t size) {
 DiskPtr make_host_disk(FileDescriptor fd, std::string path, Access access) {
   const Geometry geometry = geometry_of(fd.get(), path);
   return std::make_shared<HostDisk>(std::move(fd), std::move(path), access, geometry);
+}
+
+FileIdentity file_identity(const Disk& disk) {
+  return file_identity(dynamic_cast<const HostDisk&>(disk).fd());
 }
 
 }  // namespace vimg

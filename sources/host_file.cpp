@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "disk/error.h"
+#include "disk/in_quotes.h"
 #include "sources/host_disk.h"
 #include "sources/image_lock.h"
 
@@ -17,7 +18,7 @@ namespace {
 
 // EACCES is kept for references that were refused.
 [[noreturn]] void throw_host(int code, const std::string& path, std::string_view message) {
-  throw_errno(code == EACCES ? EPERM : code, path, message);
+  throw_errno(code == EACCES ? EPERM : code, printable(path), message);
 }
 
 // Looked at before it is opened, as opening a FIFO waits and opening a device may do anything.
@@ -27,7 +28,7 @@ mode_t type_of(const std::string& path) {
     throw_host(errno, path, "cannot be opened");
   }
   if (!S_ISREG(status.st_mode) && !S_ISBLK(status.st_mode)) {
-    throw_error(EINVAL, path, "is neither a regular file nor a block device");
+    throw_error(EINVAL, printable(path), "is neither a regular file nor a block device");
   }
   return status.st_mode;
 }
@@ -64,12 +65,13 @@ DiskPtr open_host_file(const std::string& path, Access access, Locking locking,
 DiskPtr adopt_file(FileDescriptor fd, const std::string& path, Access access, Locking locking,
                    std::string* warning) {
   const int number = fd.get();
-  DiskPtr disk = make_host_disk(std::move(fd), path, access);
+  const std::string shown = printable(path);
+  DiskPtr disk = make_host_disk(std::move(fd), shown, access);
   if (warning != nullptr) {
     warning->clear();
   }
   if (locking == Locking::on) {
-    lock_image(number, path, access, warning);
+    lock_image(number, shown, access, warning);
   }
   return disk;
 }

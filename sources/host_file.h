@@ -67,5 +67,7 @@ struct FileIdentity {
   bool operator==(const FileIdentity&) const = default;
 };
 FileIdentity file_identity(int fd);
+// `disk` came from one of the functions above.
+FileIdentity file_identity(const Disk& disk);
 
 }  // namespace vimg

@@ -77,10 +77,10 @@ TEST_CASE("gate: an absolute name elsewhere is refused with its name and the way
   const Error error = tree.refusal("/etc/passwd");
   CHECK(error.code() == EACCES);
   CHECK(exit_code_for(error) == ExitCode::refused);
-  CHECK(error.what() == "reference: \"/etc/passwd\" refused: it lies outside " +
-                            tree.top.directory +
-                            ", the directory of the image that names it; --allow-refs DIR lets an "
-                            "image refer to files below DIR");
+  CHECK(error.what() ==
+        "reference: \"/etc/passwd\" refused: it lies outside \"" + tree.top.directory +
+            "\", the directory of the image that names it; --allow-refs DIR lets an "
+            "image refer to files below DIR");
 }
 
 TEST_CASE("gate: a name that climbs out of the image's directory is refused") {
@@ -177,8 +177,8 @@ TEST_CASE("gate: a missing file is not found, which is no refusal") {
   const Tree tree;
   const Error error = tree.refusal("gone.qcow2");
   CHECK(error.code() == ENOENT);
-  CHECK(error.what() == "reference: \"gone.qcow2\" cannot be opened in " + tree.top.directory +
-                            ": No such file or directory");
+  CHECK(error.what() == "reference: \"gone.qcow2\" cannot be opened in \"" + tree.top.directory +
+                            "\": No such file or directory");
   CHECK(tree.refusal("near/x").code() == ENOENT);
 }
 

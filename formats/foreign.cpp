@@ -1,0 +1,46 @@
+#include "formats/foreign.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "disk/bytes.h"
+
+namespace vimg {
+namespace {
+
+struct Signature {
+  const char* format;
+  std::size_t offset;  // bytes
+  std::string_view text;
+};
+
+// From QEMU's block drivers, as each probes.  A fixed VHD has its signature at the end only and is
+// not known by it: its beginning is the disk, in which a guest may have written anything.
+constexpr std::array signatures{
+    Signature{"vmdk", 0, "KDMV"},
+    Signature{"vmdk", 0, "COWD"},
+    Signature{"vmdk", 0, "# Disk DescriptorFile"},
+    Signature{"vdi", 0x40, "\x7f\x10\xda\xbe"},
+    Signature{"vpc", 0, "conectix"},
+    Signature{"vhdx", 0, "vhdxfile"},
+    Signature{"qed", 0, std::string_view("QED\0", 4)},
+    Signature{"parallels", 0, "WithoutFreeSpace"},
+    Signature{"parallels", 0, "WithouFreSpacExt"},
+    Signature{"bochs", 0, "Bochs Virtual HD Image"},
+    Signature{"qcow", 0, std::string_view("QFI\xfb\0\0\0\1", 8)},
+};
+
+}  // namespace
+
+const char* foreign_format(const Disk& file) {
+  std::array<std::byte, 512> head{};
+  file.read(0, Bytes(head).first(std::min<std::uint64_t>(head.size(), file.size())));
+  const std::string_view text = text_of(head);
+  const auto found = std::ranges::find_if(signatures, [&](const Signature& signature) {
+    return text.substr(signature.offset).starts_with(signature.text);
+  });
+  return found == signatures.end() ? nullptr : found->format;
+}
+
+}  // namespace vimg

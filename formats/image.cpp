@@ -1,0 +1,134 @@
+#include "formats/image.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "disk/checked.h"
+#include "disk/error.h"
+#include "disk/in_quotes.h"
+#include "formats/chain.h"
+#include "formats/qcow2_create.h"
+
+namespace vimg {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char layer[] = "image";
+
+const FormatDriver& chosen_format(const std::string& name, const Disk& file) {
+  if (name.empty()) {
+    return detect_format(file);
+  }
+  const FormatDriver* const driver = find_format(name);
+  if (driver == nullptr) {
+    throw_error(EINVAL, layer, fmt::format("there is no format {}", in_quotes(name)));
+  }
+  return *driver;
+}
+
+Image open_chain(const std::string& path, const ImageOptions& options, Chain& chain) {
+  const ImageFile file = chain.open_top(path);
+  const auto [driver, info] = within(printable(path), [&] {
+    const FormatDriver& chosen = chosen_format(options.format, *file.disk);
+    return std::pair(&chosen, chosen.info(*file.disk));
+  });
+  Image image;
+  image.disk = chain.decode_top(file, *driver);
+  image.info = info;
+  image.path = path;
+  image.file_size = file.disk->size();
+  image.files = chain.files();
+  image.warnings = chain.warnings();
+  return image;
+}
+
+fs::path canonical(const std::string& path) {
+  std::error_code error;
+  fs::path result = fs::canonical(path, error);
+  if (error) {
+    throw_errno(error.value(), printable(path), "cannot be found");
+  }
+  return result;
+}
+
+// `path` as an image at `overlay_path` should name it.
+std::string backing_name(const std::string& path, const std::string& overlay_path) {
+  const fs::path backing = canonical(path);
+  const fs::path directory = canonical(locate(overlay_path).directory);
+  const fs::path relative = backing.lexically_relative(directory);
+  const bool is_beneath = !relative.empty() && *relative.begin() != "..";
+  // A colon before the first slash would make a protocol of it.
+  const bool is_plain = relative.string().find(':') == std::string::npos;
+  return is_beneath && is_plain ? relative.string() : backing.string();
+}
+
+// A file that is removed again unless it gets finished.
+class NewFile {
+ public:
+  NewFile(std::string path, Locking locking)
+      : path_(std::move(path)), disk_(create_host_file(path_, locking)) {}
+  ~NewFile() {
+    if (!path_.empty()) {
+      unlink(path_.c_str());
+    }
+  }
+  NewFile(const NewFile&) = delete;
+  NewFile& operator=(const NewFile&) = delete;
+
+  Disk& disk() noexcept { return *disk_; }
+  void finish() noexcept { path_.clear(); }
+
+ private:
+  std::string path_;
+  DiskPtr disk_;
+};
+
+void create_overlay(const std::string& path, const std::string& overlay_path,
+                    const ImageOptions& options) {
+  constexpr std::uint64_t sector = 512;  // QEMU takes no image that ends within one
+  ImageOptions reading = options;
+  reading.access = Access::read_only;
+  const Image base = open_image(path, reading);
+  NewFile file(overlay_path, options.locking);
+  within(printable(overlay_path), [&] {
+    create_qcow2_overlay(file.disk(), backing_name(path, overlay_path), base.info.format,
+                         round_up(base.disk->size(), sector));
+  });
+  file.finish();
+}
+
+}  // namespace
+
+Image open_image(const std::string& path, const ImageOptions& options) {
+  Chain chain(options);
+  return open_chain(path, options, chain);
+}
+
+Image open_with_overlay(const std::string& path, const std::string& overlay_path,
+                        const ImageOptions& options) {
+  if (!options.snapshot.empty()) {
+    throw_error(EINVAL, printable(path), "an overlay cannot lie on an internal snapshot");
+  }
+  if (std::error_code error; !fs::exists(overlay_path, error)) {
+    create_overlay(path, overlay_path, options);
+  }
+  ImageOptions writing = options;
+  writing.access = Access::read_write;
+  writing.format = "qcow2";
+  Chain chain(writing, NamedBacking{path, options.format});
+  Image image = open_chain(overlay_path, writing, chain);
+  if (!image.info.backing_file) {
+    throw_error(EINVAL, printable(overlay_path),
+                fmt::format("image has no backing file, it should be {}", in_quotes(path)));
+  }
+  image.path = path;
+  return image;
+}
+
+}  // namespace vimg
