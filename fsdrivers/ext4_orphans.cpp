@@ -29,6 +29,7 @@ class OrphanCleaner {
   OrphanCleaner(Ext2Handle& filsys, const BlockSpace& space) : filsys_(filsys), space_(space) {}
 
   OrphanCounts clean();
+  OrphanCounts clean_only(ext2_ino_t number);
 
  private:
   std::vector<ext2_ino_t> collect_list();
@@ -57,6 +58,11 @@ OrphanCounts OrphanCleaner::clean() {
     ext2fs_clear_feature_orphan_present(filsys_->super);
   }
   ext2fs_mark_super_dirty(filsys_.get());
+  return counts_;
+}
+
+OrphanCounts OrphanCleaner::clean_only(ext2_ino_t number) {
+  clean_one(number);
   return counts_;
 }
 
@@ -197,12 +203,12 @@ WalkEnd OrphanCleaner::walk(InodeBuffer& inode,
 
 }  // namespace
 
-bool has_orphans(const Ext2Handle& filsys) noexcept {
-  return filsys->super->s_last_orphan != 0 || ext2fs_has_feature_orphan_present(filsys->super) != 0;
-}
-
 OrphanCounts clean_orphans(Ext2Handle& filsys, const BlockSpace& space) {
   return OrphanCleaner(filsys, space).clean();
+}
+
+OrphanCounts clean_orphan(Ext2Handle& filsys, const BlockSpace& space, ext2_ino_t number) {
+  return OrphanCleaner(filsys, space).clean_only(number);
 }
 
 }  // namespace vimg

@@ -14,13 +14,13 @@ struct OrphanCounts {
   std::uint64_t skipped = 0;  // too damaged to be touched; left as they are, in no list
 };
 
-// True when the superblock's list or the orphan file may name orphans.
-bool has_orphans(const Ext2Handle& filsys) noexcept;
-
 // Deletes or truncates every orphan and empties the list and the orphan file, as the kernel does.
 // A list ends where it is broken.  `filsys` is open for writing with its bitmaps read, `space` its
 // blocks; the caller flushes.  Throws Error(EUCLEAN) for a broken orphan file, or what the Disk
 // throws.
 OrphanCounts clean_orphans(Ext2Handle& filsys, const BlockSpace& space);
+
+// The same for one inode that is in use: deleted when it has no links, else truncated to its size.
+OrphanCounts clean_orphan(Ext2Handle& filsys, const BlockSpace& space, ext2_ino_t number);
 
 }  // namespace vimg

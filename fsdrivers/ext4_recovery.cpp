@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
+#include "fsdrivers/ext4_fast_commit.h"
 #include "fsdrivers/ext4_io.h"
 #include "fsdrivers/ext4_journal.h"
 #include "fsdrivers/ext4_orphans.h"
@@ -61,6 +62,7 @@ class Recovery {
   DiskPtr disk_;
   std::optional<JournalLog> log_;
   LogScan scan_{};
+  std::vector<FastCommitTag> fast_commits_;
   RecoveryReport report_;
 };
 
@@ -97,6 +99,10 @@ void Recovery::replay_journal(const Ext4RecoverySuperblock& superblock) {
   report_.blocks = plan.writes.size();
   report_.revoked = plan.revoked;
   report_.damage = scan_.damage;
+  if (!log_->empty()) {
+    fast_commits_ = scan_fast_commits(*log_, scan_.next_sequence);
+  }
+  report_.fast_commit_tags = fast_commits_.size();
 }
 
 // For the changes to come all at once through the journal, which holds nothing that counts.
@@ -116,9 +122,15 @@ StagedDisk::Blocks Recovery::settle() {
   const auto staged = std::make_shared<StagedDisk>(disk_, block_size(superblock), max_staged);
   Ext2Handle filsys = open_ext2fs(staged, EXT2_FLAG_RW);
   filsys->flags |= EXT2_FLAG_MASTER_SB_ONLY;
-  if (has_orphans(superblock)) {
+  const BlockSpace space = block_space(*staged, superblock);
+  if (has_orphans(superblock) || !fast_commits_.empty()) {
     filsys.check(ext2fs_read_bitmaps(filsys.get()), "bitmaps");
-    const OrphanCounts counts = clean_orphans(filsys, block_space(*staged, superblock));
+  }
+  if (!fast_commits_.empty()) {
+    replay_fast_commits(filsys, space, fast_commits_);
+  }
+  if (has_orphans(superblock)) {
+    const OrphanCounts counts = clean_orphans(filsys, space);
     report_.orphans_deleted = counts.deleted;
     report_.orphans_truncated = counts.truncated;
     report_.orphans_skipped = counts.skipped;

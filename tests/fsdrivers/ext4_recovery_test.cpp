@@ -33,13 +33,17 @@ struct DirtyImage {
   const char* name;
   std::uint64_t transactions;
   std::uint64_t blocks;
+  std::uint64_t fast_commit_tags;
+  std::uint64_t orphans;
 };
 
 constexpr DirtyImage dirty_images[] = {
-    {"ext3-dirty", 8, 49},
-    {"ext4-dirty", 109, 176},
-    {"ext4-dirty-1k-csum3", 10, 167},
-    {"ext4-dirty-datajournal", 9, 391},
+    {"ext3-dirty", 8, 49, 0, 1},
+    {"ext4-dirty", 109, 176, 0, 1},
+    {"ext4-dirty-1k-csum3", 10, 167, 0, 1},
+    {"ext4-dirty-datajournal", 9, 391, 0, 1},
+    {"ext4-dirty-fastcommit", 4, 177, 6, 0},
+    {"ext4-dirty-fastcommit-simple", 9, 89, 48, 0},
 };
 
 TEST_CASE("ext4 recovery: after a power cut e2fsck finds nothing left to do") {
@@ -54,7 +58,8 @@ TEST_CASE("ext4 recovery: after a power cut e2fsck finds nothing left to do") {
     const RecoveryReport report = recover_ext4(disk);
     CHECK(report.transactions == image.transactions);
     CHECK(report.blocks == image.blocks);
-    CHECK(report.orphans_deleted == 1);
+    CHECK(report.fast_commit_tags == image.fast_commit_tags);
+    CHECK(report.orphans_deleted == image.orphans);
     CHECK_FALSE(report.damage);
     CHECK_FALSE(ext4_needs_recovery(*disk));
     const auto verdict = check_with_e2fsck(*disk);
