@@ -9,7 +9,7 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
-#include "disk/in_quotes.h"
+#include "disk/escape.h"
 #include "sources/gate.h"
 #include "sources/host_disk.h"
 

@@ -10,7 +10,7 @@
 
 #include "disk/checked.h"
 #include "disk/error.h"
-#include "disk/in_quotes.h"
+#include "disk/escape.h"
 #include "formats/chain.h"
 #include "formats/qcow2_create.h"
 

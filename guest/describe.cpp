@@ -9,7 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "guest/escape.h"
+#include "disk/escape.h"
 
 namespace vimg {
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "disk/error.h"
-#include "disk/in_quotes.h"
+#include "disk/escape.h"
 #include "sources/host_disk.h"
 #include "sources/image_lock.h"
 

@@ -1,4 +1,4 @@
-#include "guest/escape.h"
+#include "disk/escape.h"
 
 #include <cstddef>
 
@@ -83,5 +83,17 @@ std::string escaped(std::string_view text, bool (*refuse)(char32_t) noexcept) {
 std::string valid_utf8(std::string_view text) { return escaped(text, never); }
 
 std::string printable(std::string_view text) { return escaped(text, steers_terminals); }
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t max_length = 256;
+  std::string inner;
+  for (const char c : text.substr(0, max_length)) {
+    if (c == '"' || c == '\\') {
+      inner += '\\';
+    }
+    inner += c;
+  }
+  return fmt::format("\"{}\"{}", printable(inner), text.size() > max_length ? "..." : "");
+}
 
 }  // namespace vimg

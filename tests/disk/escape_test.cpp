@@ -1,4 +1,4 @@
-#include "guest/escape.h"
+#include "disk/escape.h"
 
 #include <doctest/doctest.h>
 
@@ -34,6 +34,25 @@ TEST_CASE("printable: nothing that steers a terminal is left") {
   CHECK(printable("\x9b") == "\\x9b");
   CHECK(printable(std::string_view("a\0b", 3)) == "a\\x00b");
   CHECK(printable("d\xc3\xa4 \xe6\x97\xa5") == "d\xc3\xa4 \xe6\x97\xa5");
+}
+
+TEST_CASE("in_quotes: plain text stays readable") {
+  CHECK(in_quotes("base.qcow2") == "\"base.qcow2\"");
+}
+
+TEST_CASE("in_quotes: quotes and backslashes cannot end the text") {
+  CHECK(in_quotes("a\"b\\c") == R"("a\"b\\c")");
+}
+
+TEST_CASE("in_quotes: nothing reaches a terminal that it would act on") {
+  CHECK(in_quotes("\x1b[31m\r\n") == R"("\x1b[31m\x0d\x0a")");
+  CHECK(in_quotes("\xc2\x9b\x7f") == R"("\xc2\x9b\x7f")");
+  CHECK(in_quotes(std::string_view("a\0b", 3)) == R"("a\x00b")");
+}
+
+TEST_CASE("in_quotes: 256 bytes are shown, the next is cut") {
+  CHECK(in_quotes(std::string(256, 'x')) == "\"" + std::string(256, 'x') + "\"");
+  CHECK(in_quotes(std::string(257, 'x')) == "\"" + std::string(256, 'x') + "\"...");
 }
 
 }  // namespace
