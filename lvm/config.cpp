@@ -39,7 +39,6 @@ TreePtr parse(const std::string& text) {
   return tree;
 }
 
-// Numbers too large for LVM come as INT64_MAX.
 std::optional<std::uint64_t> to_number(const dm_config_value& value) {
   if (value.type != DM_CFG_INT || value.v.i < 0) {
     return std::nullopt;

@@ -13,6 +13,7 @@ constexpr char layer[] = "lvm";
 constexpr std::size_t max_depth = 64;  // LVM writes 4
 // libdevmapper takes some 100 bytes of memory for each.  LVM's take 30 bytes of text or more.
 constexpr std::size_t max_items = std::size_t(1) << 20;
+constexpr std::size_t max_digits = 18;  // libdevmapper's are of 64 bits, LVM's of 32
 
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -89,7 +90,9 @@ class Checker {
     if (!take('-')) {
       take('+');
     }
-    take_all(is_digit, "a value");
+    if (take_all(is_digit, "a value") > max_digits) {
+      fail(fmt::format("a number of more than {} digits", max_digits));
+    }
     if (take('.')) {
       take_all(is_digit, "a digit");
     }
@@ -123,7 +126,8 @@ class Checker {
     return true;
   }
 
-  void take_all(bool (*belongs)(char), const char* what) {
+  // Returns how many.
+  std::size_t take_all(bool (*belongs)(char), const char* what) {
     const std::size_t start = at_;
     while (at_ < text_.size() && belongs(text_[at_])) {
       ++at_;
@@ -131,6 +135,7 @@ class Checker {
     if (at_ == start) {
       fail(fmt::format("expected {}", what));
     }
+    return at_ - start;
   }
 
   void enter_section() {
