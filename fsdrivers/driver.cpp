@@ -11,6 +11,15 @@ constexpr std::array<const FileSystemDriver*, 0> drivers{};
 
 std::span<const FileSystemDriver* const> filesystem_drivers() noexcept { return drivers; }
 
+const FileSystemDriver* find_filesystem_driver(std::string_view type) noexcept {
+  for (const FileSystemDriver* driver : drivers) {
+    if (type == driver->name) {
+      return driver;
+    }
+  }
+  return nullptr;
+}
+
 std::optional<ProbedFileSystem> probe_filesystem(const Disk& disk) {
   for (const FileSystemDriver* driver : drivers) {
     if (auto identity = driver->probe(disk)) {

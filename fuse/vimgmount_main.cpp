@@ -1,1 +1,4 @@
-int main() { return 0; }
+// vimgmount: virtual machine images as trees of files.
+#include "fuse/mount.h"
+
+int main(int count, char** arguments) { return vimg::run_vimgmount(count, arguments); }

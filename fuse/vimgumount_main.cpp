@@ -1,1 +1,4 @@
-int main() { return 0; }
+// vimgumount: unmounts what vimgmount mounted, and says whether all was written.
+#include "fuse/umount.h"
+
+int main(int count, char** arguments) { return vimg::run_vimgumount(count, arguments); }

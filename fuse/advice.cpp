@@ -1,0 +1,20 @@
+#include "fuse/advice.h"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "disk/error.h"
+
+namespace vimg {
+
+int give(const Advice& advice) {
+  std::fputs(advice.text.c_str(), advice.exit_code == 0 ? stdout : stderr);
+  return advice.exit_code;
+}
+
+Advice usage_advice(const std::string& command, const std::string& message) {
+  return {int(ExitCode::usage), fmt::format("{0}: {1}\nTry '{0} --help'.\n", command, message)};
+}
+
+}  // namespace vimg

@@ -1,0 +1,17 @@
+#include "fuse/ownership.h"
+
+namespace vimg {
+
+Owner owner_of_new(const MountState& mount, const fuse_ctx& caller) noexcept {
+  const bool acts_as_root =
+      mount.permissions == Permissions::none && (caller.uid == mount.owner || caller.uid == 0);
+  return acts_as_root ? Owner{0, 0} : Owner{caller.uid, caller.gid};
+}
+
+mode_t masked_mode(const FileSystem& filesystem, InodeNumber directory, mode_t mode, mode_t umask) {
+  const bool inherits =
+      (mode & umask) != 0 && filesystem.xattr(directory, "system.posix_acl_default").has_value();
+  return inherits ? mode : mode & ~umask;
+}
+
+}  // namespace vimg

@@ -1,0 +1,14 @@
+// The text of .vimg/info.json.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "guest/guest.h"
+
+namespace vimg {
+
+// What `guest` holds, as JSON with "schema": 1, and under "problems" its own and `problems`.
+std::string report_text(const Guest& guest, const std::vector<std::string>& problems);
+
+}  // namespace vimg
