@@ -5,9 +5,17 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "disk/disk.h"
 
 namespace vimg::test {
+
+// The content of tests/images/NAME.json.
+nlohmann::json read_manifest(const std::string& name);
+
+// The names of the manifests in tests/images/GROUP that begin with `prefix`, sorted.
+std::vector<std::string> manifest_names(const std::string& group, const std::string& prefix);
 
 struct ManifestVolume {
   std::string name;  // "p5", "vg0_root"
