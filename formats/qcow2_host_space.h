@@ -1,0 +1,64 @@
+// HostSpace: gives out the clusters of a qcow2 image file and takes them back.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "disk/disk.h"
+#include "formats/qcow2_refcounts.h"
+
+namespace vimg::qcow2 {
+
+// Host clusters that follow each other.
+struct HostRun {
+  std::uint64_t offset;  // in the image file
+  std::uint64_t count;   // clusters
+  bool reads_zero;       // nothing was ever written there
+};
+
+// Keeps the refcounts, their blocks and table, and the file's length in step.
+//
+// Threads: one at a time.
+class HostSpace {
+ public:
+  // `refcounts` outlives this.
+  HostSpace(DiskPtr file, Refcounts& refcounts);
+
+  // One to `most` clusters, each with a refcount of one now.  Throws Error(ENOSPC) when the format
+  // or the host has no room for more.
+  HostRun allocate(std::uint64_t most);
+  // Lowers the cluster's refcount.  True when it is free now.
+  // Throws Error(EUCLEAN) when it was free already.
+  bool release(std::uint64_t offset);
+
+  // Makes clusters at `offset`, which is beyond all that are in use, part of the file; their
+  // refcounts are the caller's to set.
+  void extend(std::uint64_t offset, std::uint64_t count);
+
+  // Where the refcount table was before it moved; it is in use until the header is durable.
+  std::vector<HostRun> take_retired() { return std::exchange(retired_, {}); }
+
+  // Makes the file at least `end` bytes long, and more, so that it grows in few steps.
+  void grow_to(std::uint64_t end);
+  // Cuts off what grow_to() made beyond the last cluster in use.
+  void trim();
+
+ private:
+  std::uint64_t find_free(std::uint64_t least, std::uint64_t most, std::uint64_t& count);
+  HostRun take(std::uint64_t cluster, std::uint64_t count);
+  HostRun note_use(std::uint64_t cluster, std::uint64_t count);
+  void ensure_region(std::uint64_t region);
+  void add_block(std::uint64_t cluster);
+  void grow_table(std::uint64_t regions);
+
+  const DiskPtr file_;
+  Refcounts& refcounts_;
+  const std::uint64_t cluster_size_;
+  std::uint64_t next_free_ = 0;   // no cluster before this one is free
+  std::uint64_t untouched_from_;  // offset; nothing beyond it was ever written
+  std::uint64_t used_end_;        // offset; what the file is cut back to
+  std::vector<HostRun> retired_;
+};
+
+}  // namespace vimg::qcow2
