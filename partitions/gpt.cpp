@@ -39,10 +39,8 @@ std::uint64_t last_lba(const Disk& disk, std::uint32_t sector_size) {
 }
 
 // The disk's own sector size first: the image of a 4K disk is mostly attached as one of 512.
-std::vector<std::uint32_t> sector_size_candidates(const Disk& disk) {
-  std::vector<std::uint32_t> sizes{512, 4096};
-  std::ranges::stable_partition(sizes, [&](auto size) { return size == disk.sector_size(); });
-  return sizes;
+std::array<std::uint32_t, 2> sector_size_candidates(const Disk& disk) {
+  return disk.sector_size() == 4096 ? std::array{4096U, 512U} : std::array{512U, 4096U};
 }
 
 // The first sector size by which a header lies where it should; the disk's own if none does.
