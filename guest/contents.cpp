@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -60,21 +61,23 @@ void keep_best_signature(Contents& contents) {
 
 }  // namespace
 
-Contents look_into(const Disk& disk, Tables tables) {
-  Contents contents;
-  contents.filesystem = attempt(contents.problems, [&] { return probe_filesystem(disk); });
-  contents.pv = attempt(contents.problems, [&] { return read_physical_volume(disk); });
-  if (tables == Tables::ignore) {
-    keep_best_signature(contents);
-    return contents;
-  }
-  std::vector<std::string> table_problems;
-  contents.table = attempt(table_problems, [&] { return read_partition_table(disk); });
+void keep_what_rules(Contents& contents) {
   if (table_rules(contents)) {
     keep_table(contents);
   } else {
     keep_best_signature(contents);
   }
+}
+
+Contents look_into(const Disk& disk, Tables tables) {
+  Contents contents;
+  contents.filesystem = attempt(contents.problems, [&] { return probe_filesystem(disk); });
+  contents.pv = attempt(contents.problems, [&] { return read_physical_volume(disk); });
+  std::vector<std::string> table_problems;
+  if (tables == Tables::read) {
+    contents.table = attempt(table_problems, [&] { return read_partition_table(disk); });
+  }
+  keep_what_rules(contents);
   // A table that cannot be used is no loss where something else fills the disk.
   if (!contents.pv && !contents.filesystem) {
     std::ranges::move(table_problems, std::back_inserter(contents.problems));

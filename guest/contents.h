@@ -19,13 +19,16 @@ struct Contents {
   std::vector<std::string> problems;
 };
 
+// Leaves in `contents` what libblkid and the kernel would use of all that was found: a table with
+// partitions before a file system that was there earlier, but a boot sector of FAT or NTFS before
+// what looks like an MBR in it; a physical volume before a file system; either before a table
+// without partitions.
+void keep_what_rules(Contents& contents);
+
 // Whether a partition table may be there.
 enum class Tables { read, ignore };
 
-// Where several signatures are found, the one that rules is what libblkid and the kernel would use:
-// a table with partitions before a file system that was there earlier, but a boot sector of FAT or
-// NTFS before what looks like an MBR in it; a physical volume before a file system; either before a
-// table without partitions.  Never throws Error: what fails is a problem.
+// What `disk` holds.  Never throws Error: what fails is a problem.
 Contents look_into(const Disk& disk, Tables tables);
 
 }  // namespace vimg
