@@ -105,16 +105,6 @@ Json describe_physical_volume(const Volume& volume) {
   return result;
 }
 
-// The name of the group's directory: that of its volumes, as another group may have the same name.
-std::string group_name(const Guest& guest, std::size_t index) {
-  for (const Volume& volume : guest.volumes()) {
-    if (volume.group == index) {
-      return volume.name.substr(0, volume.name.find('/'));
-    }
-  }
-  return guest.groups()[index].name;
-}
-
 Json describe_group(const Guest& guest, std::size_t index) {
   const VolumeGroup& group = guest.groups()[index];
   Json result{{"name", valid_utf8(group_name(guest, index))}};

@@ -1,6 +1,7 @@
 #include "guest/details.h"
 
 #include "disk/error.h"
+#include "guest/names.h"
 
 namespace vimg {
 namespace {
@@ -55,6 +56,15 @@ std::vector<std::string> mountpoints_of(const GuestDetails& details, const Volum
     }
   }
   return mountpoints;
+}
+
+std::string group_name(const Guest& guest, std::size_t group) {
+  for (const Volume& volume : guest.volumes()) {
+    if (volume.group == group) {
+      return volume.name.substr(0, volume.name.find('/'));
+    }
+  }
+  return safe_file_name(guest.groups()[group].name);
 }
 
 }  // namespace vimg

@@ -1,7 +1,9 @@
 // GuestDetails: what is known of a guest only once its file systems were opened.
 #pragma once
 
+#include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "guest/blkid.h"
@@ -26,5 +28,8 @@ GuestDetails examine(Guest& guest);
 
 // Where in the guest's own trees `volume` is seen: "/", "/var".
 std::vector<std::string> mountpoints_of(const GuestDetails& details, const Volume& volume);
+
+// The name of a volume group as its volumes' names begin: unique, unlike LVM's own.
+std::string group_name(const Guest& guest, std::size_t group);
 
 }  // namespace vimg
