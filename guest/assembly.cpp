@@ -123,9 +123,7 @@ void Assembler::add_partition(std::size_t disk, const Partition& partition) {
 
 void Assembler::add_group(FoundGroup found) {
   const std::string name = names_.group(found.group.name);
-  for (const std::string& problem : found.group.problems) {
-    report(name, problem);
-  }
+  std::ranges::copy(found.group.problems, std::back_inserter(result_.problems));
   for (const LogicalVolume& lv : found.group.volumes) {
     if (lv.visible) {
       add_logical_volume(lv, name, found);
