@@ -2,7 +2,7 @@
 
 #include <ostream>
 
-#include "guest/escape.h"
+#include "disk/escape.h"
 
 namespace vimg {
 

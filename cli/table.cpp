@@ -6,7 +6,7 @@
 #include <ostream>
 #include <string_view>
 
-#include "guest/escape.h"
+#include "disk/escape.h"
 
 namespace vimg {
 namespace {

@@ -18,8 +18,8 @@
 #include "cli/table.h"
 #include "cli/verb.h"
 #include "disk/error.h"
+#include "disk/escape.h"
 #include "guest/describe.h"
-#include "guest/escape.h"
 
 namespace vimg {
 namespace {

@@ -12,8 +12,8 @@
 #include "cli/messages.h"
 #include "cli/verb.h"
 #include "cli/volume_table.h"
+#include "disk/escape.h"
 #include "guest/describe.h"
-#include "guest/escape.h"
 
 namespace vimg {
 namespace {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "guest/escape.h"
+#include "disk/escape.h"
 #include "guest/os_release.h"
 
 namespace {

@@ -1,4 +1,0 @@
-// Escaping lies in disk/escape.h.
-#pragma once
-
-#include "disk/escape.h"
