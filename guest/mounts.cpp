@@ -134,7 +134,7 @@ void Follower::follow_volume(const FstabLine& line) {
   found.volume = choose(line.source);
   if (found.volume == nullptr) {
     if (!line.has_option("nofail")) {
-      report(line, fmt::format("{} is not in these images", line.source));
+      report(line, fmt::format("{} is on no volume that can be read", line.source));
     }
     return;
   }

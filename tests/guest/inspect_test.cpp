@@ -74,7 +74,8 @@ TEST_CASE("inspect: a root is put together by its fstab") {
 }
 
 TEST_CASE("inspect: os-release is found on a /usr of its own") {
-  const OperatingSystem system = Inspected("/dev/sda3 /usr ext4 ro\n").only();
+  const Inspected inspected("/dev/sda3 /usr ext4 ro\n");
+  const OperatingSystem& system = inspected.only();
   CHECK(system.id == "test");
   CHECK(system.name == "Test OS 1");
   CHECK(system.version == "1");
@@ -88,21 +89,21 @@ TEST_CASE("inspect: partitions are found by their own UUIDs and labels") {
 }
 
 TEST_CASE("inspect: what cannot be followed is said, and the rest is mounted") {
-  const OperatingSystem system = Inspected(
-                                     "LABEL=gone /home ext4 defaults 0 2\n"
-                                     "LABEL=gone-too /mnt ext4 nofail 0 2\n"
-                                     "server:/x /srv nfs defaults 0 0\n"
-                                     "/dev/sda2 /nowhere ext4 defaults 0 0\n"
-                                     "/dev/sda4 /mnt ext4 defaults 0 0\n"
-                                     "/dev/sda3 /etc/../usr ext4 defaults 0 0\n"
-                                     "/dev/sda3 /usr ext4 defaults 0 0\n"
-                                     "broken\n")
-                                     .only();
+  const Inspected inspected(
+      "LABEL=gone /home ext4 defaults 0 2\n"
+      "LABEL=gone-too /mnt ext4 nofail 0 2\n"
+      "server:/x /srv nfs defaults 0 0\n"
+      "/dev/sda2 /nowhere ext4 defaults 0 0\n"
+      "/dev/sda4 /mnt ext4 defaults 0 0\n"
+      "/dev/sda3 /etc/../usr ext4 defaults 0 0\n"
+      "/dev/sda3 /usr ext4 defaults 0 0\n"
+      "broken\n");
+  const OperatingSystem& system = inspected.only();
   CHECK(mounts_of(system) == "/ p1, /usr p3");
   CHECK(system.problems == std::vector<std::string>{
                                "/etc/fstab: 'broken' is no mount",
                                "/etc/fstab: /etc/../usr: is no absolute path",
-                               "/etc/fstab: /home: LABEL=gone is not in these images",
+                               "/etc/fstab: /home: LABEL=gone is on no volume that can be read",
                                "/etc/fstab: /srv: server:/x lies on another machine",
                                "/etc/fstab: /nowhere: path: '/nowhere' does not exist",
                                "/etc/fstab: /mnt: p4: holds no file system that can be read",
@@ -110,7 +111,8 @@ TEST_CASE("inspect: what cannot be followed is said, and the rest is mounted") {
 }
 
 TEST_CASE("inspect: a root that calls itself something else is the root all the same") {
-  const OperatingSystem system = Inspected("LABEL=other / ext4 defaults 0 1\n").only();
+  const Inspected inspected("LABEL=other / ext4 defaults 0 1\n");
+  const OperatingSystem& system = inspected.only();
   CHECK(mounts_of(system) == "/ p1");
   CHECK(system.problems ==
         std::vector<std::string>{"/etc/fstab: /: LABEL=other is not p1, which holds this table"});
@@ -135,7 +137,8 @@ TEST_CASE("inspect: the composed tree is the guest's own") {
 }
 
 TEST_CASE("inspect: a table beyond all measure is not read") {
-  const OperatingSystem system = Inspected(std::string((1U << 20) + 1, '#')).only();
+  const Inspected inspected(std::string((1U << 20) + 1, '#'));
+  const OperatingSystem& system = inspected.only();
   CHECK(mounts_of(system) == "/ p1");
   CHECK(system.problems ==
         std::vector<std::string>{"/etc/fstab: path: '/etc/fstab' is longer than 1048576 bytes"});
