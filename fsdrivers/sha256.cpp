@@ -4,7 +4,6 @@
 #include <bit>
 #include <cstdint>
 #include <functional>
-#include <vector>
 
 #include "disk/endian.h"
 
@@ -73,12 +72,14 @@ Sha256 sha256(ConstBytes data) {
     add_block(state, data.first(block_size));
   }
   // Padding: one bit, zeros, and the count in the last 8 bytes of a block.
-  std::vector<std::byte> tail(data.begin(), data.end());
-  tail.push_back(std::byte{0x80});
-  tail.resize(tail.size() + sizeof(bit_count) <= block_size ? block_size : 2 * block_size);
-  store(Bytes(tail), tail.size() - sizeof(bit_count), bit_count);
-  for (std::size_t offset = 0; offset < tail.size(); offset += block_size) {
-    add_block(state, ConstBytes(tail).subspan(offset, block_size));
+  std::array<std::byte, 2 * block_size> tail{};
+  std::copy(data.begin(), data.end(), tail.begin());
+  tail[data.size()] = std::byte{0x80};
+  const bool one_block = data.size() + 1 + sizeof(bit_count) <= block_size;
+  const Bytes padded = Bytes(tail).first(one_block ? block_size : 2 * block_size);
+  store(padded.last<sizeof(bit_count)>(), 0, bit_count);
+  for (std::size_t offset = 0; offset < padded.size(); offset += block_size) {
+    add_block(state, padded.subspan(offset, block_size));
   }
   Sha256 digest{};
   for (std::size_t i = 0; i < state.size(); ++i) {
