@@ -68,24 +68,33 @@ ExtentMap::Extents ExtentMap::merged() const {
   return merged;
 }
 
-void ExtentMap::store(const Ext2Handle& filsys, ext2_ino_t number, InodeBuffer& inode) const {
+void ExtentMap::clear(InodeBuffer& inode) noexcept {
   std::ranges::fill(inode->i_block, 0U);
   vimg::store(inode.i_block(), 0, EmptyRoot{});
+}
+
+void ExtentMap::store(const Ext2Handle& filsys, ext2_ino_t number, InodeBuffer& inode) const {
+  clear(inode);
   inode.write(filsys);
   ext2_extent_handle_t opened = nullptr;
   filsys.check(ext2fs_extent_open2(filsys.get(), number, &*inode, &opened), "extents");
   const std::unique_ptr<ext2_extent_handle, FreeHandle> handle(opened);
   for (const auto& [logical, extent] : merged()) {
-    const bool written = extent.kind == MappedAs::data;
-    const std::uint64_t most = written ? max_written_length : max_unwritten_length;
-    for (std::uint64_t done = 0; done < extent.length; done += most) {
-      ext2fs_extent part{};
-      part.e_lblk = logical + done;
-      part.e_pblk = extent.disk + done;
-      part.e_len = std::uint32_t(std::min(most, extent.length - done));
-      part.e_flags = written ? 0 : EXT2_EXTENT_FLAGS_UNINIT;
-      filsys.check(ext2fs_extent_insert(opened, EXT2_EXTENT_INSERT_AFTER, &part), "extents");
-    }
+    insert(filsys, opened, logical, extent);
+  }
+}
+
+void ExtentMap::insert(const Ext2Handle& filsys, ext2_extent_handle* handle, std::uint64_t logical,
+                       const Extent& extent) {
+  const bool written = extent.kind == MappedAs::data;
+  const std::uint64_t most = written ? max_written_length : max_unwritten_length;
+  for (std::uint64_t done = 0; done < extent.length; done += most) {
+    ext2fs_extent part{};
+    part.e_lblk = logical + done;
+    part.e_pblk = extent.disk + done;
+    part.e_len = std::uint32_t(std::min(most, extent.length - done));
+    part.e_flags = written ? 0 : EXT2_EXTENT_FLAGS_UNINIT;
+    filsys.check(ext2fs_extent_insert(handle, EXT2_EXTENT_INSERT_AFTER, &part), "extents");
   }
 }
 

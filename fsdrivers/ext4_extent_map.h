@@ -15,8 +15,10 @@ class ExtentMap {
   void remove(std::uint64_t logical, std::uint64_t length);
 
   // Gives inode `number`, whose buffer is `inode`, a new extent tree of these extents.  The blocks
-  // of the old tree are not freed.  Throws what Ext2Handle::check throws.
+  // of the old tree are not freed, i_blocks stays.  Throws what Ext2Handle::check throws.
   void store(const Ext2Handle& filsys, ext2_ino_t number, InodeBuffer& inode) const;
+  // Makes `inode` one without extents.
+  static void clear(InodeBuffer& inode) noexcept;
 
  private:
   struct Extent {
@@ -26,6 +28,8 @@ class ExtentMap {
   };
   using Extents = std::map<std::uint64_t, Extent>;  // by the first logical block; none overlap
 
+  static void insert(const Ext2Handle& filsys, ext2_extent_handle* handle, std::uint64_t logical,
+                     const Extent& extent);
   void split(std::uint64_t logical);
   Extents merged() const;
 

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
+#include "fsdrivers/ext4_extent_map.h"
 
 namespace vimg {
 namespace {
@@ -69,10 +70,15 @@ void FastCommitNames::create(const Name& name) {
     return;
   }
   if (LINUX_S_ISDIR(inode->i_mode)) {
-    make_directory_blocks(name, inode);
+    make_directory(name, inode);
     changed_directories_.insert({name.parent, name.inode});
   }
   add(name, inode);
+  // The links that follow count up from there, as with the kernel.
+  if (!LINUX_S_ISDIR(inode->i_mode)) {
+    inode->i_links_count = 1;
+    inode.write(filsys_);
+  }
 }
 
 void FastCommitNames::link(const Name& name) {
@@ -146,31 +152,30 @@ void FastCommitNames::add(const Name& name, InodeBuffer& inode) {
   filsys_.check(code, fmt::format("directory {}", name.parent));
 }
 
-// The fast commit tells which blocks a new directory has, not what is in them.  It begins without
-// an index: the names in it follow one by one.
-void FastCommitNames::make_directory_blocks(const Name& name, InodeBuffer& inode) {
+// Neither the blocks of a new directory are logged nor what is in them.  It begins with one and
+// without an index: the names in it follow one by one.
+void FastCommitNames::make_directory(const Name& name, InodeBuffer& inode) {
   if ((inode->i_flags & EXT4_INLINE_DATA_FL) != 0) {
     return;
   }
   if ((inode->i_flags & EXT4_EXTENTS_FL) == 0) {
-    throw_corrupt("ext4", fmt::format("fast commit of directory {} without extents", name.inode));
+    throw_unsupported("ext4",
+                      fmt::format("fast commit of directory {} without extents", name.inode));
   }
-  const auto make = [&](const MappedRun& run) {
-    for (std::uint64_t index = 0; index < run.length && run.kind != MappedAs::map; ++index) {
-      const bool first = run.logical + index == 0;
-      char* made = nullptr;
-      filsys_.check(ext2fs_new_dir_block(filsys_.get(), first ? name.inode : 0,
-                                         first ? name.parent : 0, &made),
-                    "new directory");
-      const std::unique_ptr<char, FreeMemory> block(made);
-      filsys_.check(ext2fs_write_dir_block4(filsys_.get(), run.disk + index, made, 0, name.inode),
-                    "new directory");
-    }
-    return true;
-  };
-  walk_block_map(space_, BlockMapKind::extents, inode.i_block(), make);
+  blk64_t block = 0;
+  filsys_.check(ext2fs_alloc_block2(filsys_.get(), 0, nullptr, &block), "new directory");
+  char* made = nullptr;
+  filsys_.check(ext2fs_new_dir_block(filsys_.get(), name.inode, name.parent, &made),
+                "new directory");
+  const std::unique_ptr<char, FreeMemory> content(made);
+  filsys_.check(ext2fs_write_dir_block4(filsys_.get(), block, made, 0, name.inode),
+                "new directory");
   inode->i_flags &= ~unsigned(EXT2_INDEX_FL);
-  inode.write(filsys_);
+  filsys_.check(ext2fs_inode_size_set(filsys_.get(), &*inode, space_.block_size), "new directory");
+  filsys_.check(ext2fs_iblk_set(filsys_.get(), &*inode, 1), "new directory");
+  ExtentMap extents;
+  extents.add({0, block, 1, MappedAs::data});
+  extents.store(filsys_, name.inode, inode);
 }
 
 void FastCommitNames::recount_links() {

@@ -35,7 +35,7 @@ class FastCommitNames {
   bool may_hold_names(ext2_ino_t directory) const;
   ext2_ino_t lookup(const Name& name) const;
   void add(const Name& name, InodeBuffer& inode);
-  void make_directory_blocks(const Name& name, InodeBuffer& inode);
+  void make_directory(const Name& name, InodeBuffer& inode);
   std::uint32_t count_subdirectories(ext2_ino_t directory) const;
 
   const Ext2Handle& filsys_;

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <bit>
+#include <ctime>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -54,6 +56,12 @@ MappedRun run_of(const AddRange& range) noexcept {
           unwritten ? MappedAs::unwritten : MappedAs::data};
 }
 
+bool has_extents(InodeBuffer& inode) noexcept { return (inode->i_flags & EXT4_EXTENTS_FL) != 0; }
+
+struct CloseXattrs {
+  void operator()(ext2_xattr_handle* handle) const noexcept { ext2fs_xattrs_close(&handle); }
+};
+
 class FastCommitReplay {
  public:
   FastCommitReplay(Ext2Handle& filsys, const BlockSpace& space)
@@ -67,7 +75,13 @@ class FastCommitReplay {
   void replay_add(const AddRange& range);
   void replay_delete(const DeleteRange& range);
   void replay_inode(ConstBytes value);
+  void take_logged(InodeBuffer& inode, ConstBytes logged);
+  void remove_inline_data(ext2_ino_t number);
   void replay_name(const FastCommitTag& tag);
+  void count_blocks(ext2_ino_t number);
+  void release_if_unlinked(ext2_ino_t number);
+  void free_attributes(ext2_ino_t number, InodeBuffer& inode);
+  void note_freed(InodeBuffer& inode);
   void settle_space();
   void delete_unlinked();
 
@@ -75,6 +89,7 @@ class FastCommitReplay {
   bool in_use(ext2_ino_t number) const;
   bool open_extents(ext2_ino_t number);
   void store_extents();
+  bool has_blocks(InodeBuffer& inode) const;
   WalkEnd walk(InodeBuffer& inode, const std::function<bool(const MappedRun&)>& visit) const;
 
   Ext2Handle& filsys_;
@@ -138,33 +153,52 @@ void FastCommitReplay::replay_delete(const DeleteRange& range) {
   }
 }
 
-// Everything of the inode but the map of its blocks, for which there are ranges.
+// A file that leaves its inode for blocks has its ranges logged before its inode.
 void FastCommitReplay::replay_inode(ConstBytes value) {
-  store_extents();
   const ext2_ino_t number = load<le32>(value);
-  const ConstBytes logged = value.subspan(sizeof(le32));
+  if (open_inode_ != number) {
+    store_extents();
+  }
   validate_inode(number);
-  constexpr std::size_t map_at = offsetof(ext2_inode, i_block);
-  constexpr std::size_t map_end = offsetof(ext2_inode, i_generation);
   InodeBuffer inode =
       in_use(number) ? InodeBuffer(filsys_, number) : InodeBuffer::zeroed(filsys_, number);
-  if (logged.size() > inode.bytes().size()) {
-    throw_corrupt(layer,
-                  fmt::format("fast commit of inode {} has {} bytes", number, logged.size()));
-  }
-  std::ranges::copy(logged.first(map_at), inode.bytes().begin());
-  std::ranges::copy(logged.subspan(map_end), inode.bytes().begin() + map_end);
-  const bool mapped = (inode->i_flags & EXT4_EXTENTS_FL) != 0;
-  if (!mapped) {
-    std::ranges::copy(logged.subspan(map_at, map_end - map_at), inode.i_block().begin());
-  } else if (!looks_like_extents(inode.i_block())) {
-    ExtentMap().store(filsys_, number, inode);
-  }
+  const bool was_inline = (inode->i_flags & EXT4_INLINE_DATA_FL) != 0;
+  take_logged(inode, value.subspan(sizeof(le32)));
   inode.write(filsys_);
   if (!in_use(number)) {
     ext2fs_inode_alloc_stats2(filsys_.get(), number, +1, LINUX_S_ISDIR(inode->i_mode) ? 1 : 0);
   }
+  if (was_inline && (inode->i_flags & EXT4_INLINE_DATA_FL) == 0) {
+    remove_inline_data(number);
+  }
   changed_.insert(number);
+  store_extents();
+  count_blocks(number);
+}
+
+// Everything of the inode but the map of its blocks, for which there are ranges.
+void FastCommitReplay::take_logged(InodeBuffer& inode, ConstBytes logged) {
+  constexpr std::size_t map_at = offsetof(ext2_inode, i_block);
+  constexpr std::size_t map_end = offsetof(ext2_inode, i_generation);
+  if (logged.size() > inode.bytes().size()) {
+    throw_corrupt(layer, fmt::format("fast commit of an inode of {} bytes", logged.size()));
+  }
+  std::ranges::copy(logged.first(map_at), inode.bytes().begin());
+  std::ranges::copy(logged.subspan(map_end), inode.bytes().begin() + map_end);
+  if ((inode->i_flags & EXT4_EXTENTS_FL) == 0) {
+    std::ranges::copy(logged.subspan(map_at, map_end - map_at), inode.i_block().begin());
+  } else if (!looks_like_extents(inode.i_block())) {
+    ExtentMap::clear(inode);
+  }
+}
+
+// The part of the content that was among the extended attributes.
+void FastCommitReplay::remove_inline_data(ext2_ino_t number) {
+  ext2_xattr_handle* opened = nullptr;
+  filsys_.check(ext2fs_xattrs_open(filsys_.get(), number, &opened), "extended attributes");
+  const std::unique_ptr<ext2_xattr_handle, CloseXattrs> handle(opened);
+  filsys_.check(ext2fs_xattrs_read(opened), "extended attributes");
+  filsys_.check(ext2fs_xattr_remove(opened, "system.data"), "extended attributes");
 }
 
 void FastCommitReplay::replay_name(const FastCommitTag& tag) {
@@ -187,14 +221,72 @@ void FastCommitReplay::replay_name(const FastCommitTag& tag) {
     names_.link(what);
   } else {
     names_.unlink(what);
+    release_if_unlinked(entry.inode);
   }
+}
+
+// Blocks that lie in one cluster are counted as one, and so is each block of the map.
+void FastCommitReplay::count_blocks(ext2_ino_t number) {
+  InodeBuffer inode(filsys_, number);
+  if (!has_extents(inode)) {
+    return;
+  }
+  const int bits = filsys_->cluster_ratio_bits;
+  std::uint64_t clusters = ext2fs_file_acl_block(filsys_.get(), &*inode) != 0 ? 1 : 0;
+  std::uint64_t counted = ~std::uint64_t(0);  // the last cluster
+  walk(inode, [&](const MappedRun& run) {
+    const std::uint64_t first = run.disk >> bits;
+    const std::uint64_t last = (run.disk + run.length - 1) >> bits;
+    clusters += last - first + (first == counted && run.kind != MappedAs::map ? 0 : 1);
+    counted = run.kind == MappedAs::map ? counted : last;
+    return true;
+  });
+  filsys_.check(ext2fs_iblk_set(filsys_.get(), &*inode, clusters), "blocks");
+  inode.write(filsys_);
+}
+
+// At once, because a later tag may use the inode again for another file.
+void FastCommitReplay::release_if_unlinked(ext2_ino_t number) {
+  InodeBuffer inode(filsys_, number);
+  if (inode->i_links_count != 0) {
+    return;
+  }
+  if (has_blocks(inode)) {
+    note_freed(inode);
+  }
+  free_attributes(number, inode);
+  ext2fs_inode_alloc_stats2(filsys_.get(), number, -1, LINUX_S_ISDIR(inode->i_mode) ? 1 : 0);
+  auto gone = InodeBuffer::zeroed(filsys_, number);
+  gone->i_dtime = std::uint32_t(std::time(nullptr));
+  gone.write(filsys_);
+  changed_.erase(number);
+}
+
+void FastCommitReplay::free_attributes(ext2_ino_t number, InodeBuffer& inode) {
+  const blk64_t block = ext2fs_file_acl_block(filsys_.get(), &*inode);
+  if (block < space_.begin || block >= space_.end) {
+    return;
+  }
+  filsys_.check(ext2fs_free_ext_attr(filsys_.get(), number, &inode.large()), "extended attributes");
+  // Other files may share it.  If not, it stays held like all that is freed.
+  if (ext2fs_test_block_bitmap2(filsys_->block_map, block) == 0) {
+    ext2fs_block_alloc_stats2(filsys_.get(), block, +1);
+    ledger_.note_freed(block, 1);
+  }
+}
+
+void FastCommitReplay::note_freed(InodeBuffer& inode) {
+  walk(inode, [&](const MappedRun& run) {
+    ledger_.note_freed(run.disk, run.length);
+    return true;
+  });
 }
 
 void FastCommitReplay::settle_space() {
   ledger_.release();
   for (const ext2_ino_t number : changed_) {
     InodeBuffer inode(filsys_, number);
-    if (ext2fs_inode_has_valid_blocks2(filsys_.get(), &*inode) != 0) {
+    if (has_blocks(inode)) {
       walk(inode, [&](const MappedRun& run) {
         ledger_.mark_used(run.disk, run.length);
         return true;
@@ -242,9 +334,8 @@ bool FastCommitReplay::open_extents(ext2_ino_t number) {
     }
     return true;
   };
-  if ((inode->i_flags & EXT4_EXTENTS_FL) == 0 || walk(inode, add) != WalkEnd::complete) {
-    throw_corrupt(
-        layer, fmt::format("fast commit of blocks of inode {}, which has no good extents", number));
+  if (has_extents(inode) && walk(inode, add) != WalkEnd::complete) {
+    throw_corrupt(layer, fmt::format("the extents of inode {} are damaged", number));
   }
   open_inode_ = number;
   changed_.insert(number);
@@ -257,17 +348,18 @@ void FastCommitReplay::store_extents() {
   }
   const ext2_ino_t number = *open_inode_;
   InodeBuffer inode(filsys_, number);
-  walk(inode, [&](const MappedRun& run) {
-    ledger_.note_freed(run.disk, run.length);
-    return true;
-  });
+  if (!has_extents(inode)) {
+    throw_unsupported(layer, fmt::format("fast commit of inode {} without extents", number));
+  }
+  note_freed(inode);
   extents_.store(filsys_, number, inode);
-  blk64_t blocks = 0;
-  filsys_.check(ext2fs_count_blocks(filsys_.get(), number, &*inode, &blocks), "blocks");
-  filsys_.check(ext2fs_iblk_set(filsys_.get(), &*inode, blocks), "blocks");
-  inode.write(filsys_);
+  count_blocks(number);
   open_inode_.reset();
   extents_ = ExtentMap();
+}
+
+bool FastCommitReplay::has_blocks(InodeBuffer& inode) const {
+  return ext2fs_inode_has_valid_blocks2(filsys_.get(), &*inode) != 0;
 }
 
 WalkEnd FastCommitReplay::walk(InodeBuffer& inode,
