@@ -29,8 +29,9 @@ constexpr char layer[] = "reference";
 
 // A file below a directory: what is looked for, and where.
 struct Candidate {
-  std::string directory;
-  std::string name;  // relative
+  std::string root;       // a directory that the user named
+  std::string directory;  // below it, or the same
+  std::string name;       // relative to `directory`
 };
 
 fs::path normal(const fs::path& path) { return path.lexically_normal(); }
@@ -68,17 +69,19 @@ std::vector<Candidate> candidates_for(const HostLocation& from, const fs::path& 
                                       const std::vector<std::string>& allowed) {
   const fs::path path = normal(canonical(from.directory) / name);
   std::vector<Candidate> candidates;
-  const auto add_if_below = [&](const std::string& directory) {
+  const auto add_if_below = [&](const std::string& root, const std::string& directory) {
     if (auto below = name_below(directory, path)) {
-      candidates.push_back({directory, std::move(*below)});
+      candidates.push_back({root, directory, std::move(*below)});
     }
   };
-  add_if_below(from.directory);
-  std::ranges::for_each(allowed, add_if_below);
+  add_if_below(from.root, from.directory);
+  for (const std::string& directory : allowed) {
+    add_if_below(directory, directory);
+  }
   const fs::path plain = normal(name);
   if (plain.is_relative() && *plain.begin() != "..") {
     for (const std::string& directory : allowed) {
-      candidates.push_back({directory, plain.string()});
+      candidates.push_back({directory, directory, plain.string()});
     }
   }
   return candidates;
@@ -89,8 +92,8 @@ bool is_regular(int fd) noexcept {
   return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 }
 
-BeneathResult open_candidate(int directory, const Candidate& candidate, std::string_view name,
-                             int flags) {
+BeneathResult open_regular(int directory, const Candidate& candidate, std::string_view name,
+                           int flags) {
   BeneathResult result = open_beneath(directory, candidate.name, flags);
   if (result.fd && !is_regular(result.fd.get())) {
     refuse(name, fmt::format("{} in {} is not a regular file", in_quotes(candidate.name),
@@ -99,27 +102,40 @@ BeneathResult open_candidate(int directory, const Candidate& candidate, std::str
   return result;
 }
 
+// What images named of the directory's path is no more to be trusted than the file's name: it may
+// have become a link since the image in it was opened.
+BeneathResult open_directory(const Candidate& candidate) {
+  constexpr int flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+  FileDescriptor root(open(candidate.root.c_str(), flags));
+  if (!root) {
+    return {FileDescriptor(), errno};
+  }
+  const fs::path below = fs::path(candidate.directory).lexically_relative(candidate.root);
+  return below == "." ? BeneathResult{std::move(root), 0}
+                      : open_beneath(root.get(), below.string(), flags);
+}
+
 // Looks at the file before it opens it, as opening a device may do anything, and once more after,
 // as it may be another one by then.
 BeneathResult open_candidate(const Candidate& candidate, std::string_view name, Access access) {
-  const FileDescriptor directory(
-      open(candidate.directory.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) {
-    return {FileDescriptor(), errno};
+  BeneathResult directory = open_directory(candidate);
+  if (directory.error != 0) {
+    return directory;
   }
-  BeneathResult looked_at = open_candidate(directory.get(), candidate, name, O_PATH);
+  BeneathResult looked_at = open_regular(directory.fd.get(), candidate, name, O_PATH);
   if (looked_at.error != 0) {
     return looked_at;
   }
   const int mode = access == Access::read_write ? O_RDWR : O_RDONLY;
-  return open_candidate(directory.get(), candidate, name, mode | O_NONBLOCK | O_NOCTTY);
+  return open_regular(directory.fd.get(), candidate, name, mode | O_NONBLOCK | O_NOCTTY);
 }
 
 HostLocation location_of(const Candidate& candidate) {
-  if (candidate.directory == ".") {
-    return locate(candidate.name);
-  }
-  return locate((fs::path(candidate.directory) / candidate.name).string());
+  HostLocation location = locate(candidate.directory == "."
+                                     ? candidate.name
+                                     : (fs::path(candidate.directory) / candidate.name).string());
+  location.root = candidate.root;
+  return location;
 }
 
 [[noreturn]] void throw_candidate(int error, const Candidate& candidate, std::string_view name) {

@@ -17,7 +17,9 @@
 
 #include "disk/checked.h"
 #include "disk/error.h"
+#include "disk/escape.h"
 #include "disk/file_io.h"
+#include "sources/image_lock.h"
 
 namespace vimg {
 namespace {
@@ -213,6 +215,20 @@ void HostDisk::do_resize(std::uint64_t size) {
 DiskPtr make_host_disk(FileDescriptor fd, std::string path, Access access) {
   const Geometry geometry = geometry_of(fd.get(), path);
   return std::make_shared<HostDisk>(std::move(fd), std::move(path), access, geometry);
+}
+
+DiskPtr adopt_file(FileDescriptor fd, const std::string& path, Access access, Locking locking,
+                   std::string* warning) {
+  const int number = fd.get();
+  const std::string shown = printable(path);
+  DiskPtr disk = make_host_disk(std::move(fd), shown, access);
+  if (warning != nullptr) {
+    warning->clear();
+  }
+  if (locking == Locking::on) {
+    lock_image(number, shown, access, warning);
+  }
+  return disk;
 }
 
 FileIdentity file_identity(const Disk& disk) {

@@ -11,7 +11,6 @@
 #include "disk/error.h"
 #include "disk/escape.h"
 #include "sources/host_disk.h"
-#include "sources/image_lock.h"
 
 namespace vimg {
 namespace {
@@ -62,20 +61,6 @@ DiskPtr open_host_file(const std::string& path, Access access, Locking locking,
   return adopt_file(std::move(fd), path, access, locking, warning);
 }
 
-DiskPtr adopt_file(FileDescriptor fd, const std::string& path, Access access, Locking locking,
-                   std::string* warning) {
-  const int number = fd.get();
-  const std::string shown = printable(path);
-  DiskPtr disk = make_host_disk(std::move(fd), shown, access);
-  if (warning != nullptr) {
-    warning->clear();
-  }
-  if (locking == Locking::on) {
-    lock_image(number, shown, access, warning);
-  }
-  return disk;
-}
-
 DiskPtr create_host_file(const std::string& path, Locking locking) {
   FileDescriptor fd(open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!fd) {
@@ -86,8 +71,11 @@ DiskPtr create_host_file(const std::string& path, Locking locking) {
 }
 
 HostLocation locate(const std::string& path) {
-  const std::string directory = std::filesystem::path(path).parent_path().string();
-  return {path, directory.empty() ? "." : directory};
+  std::string directory = std::filesystem::path(path).parent_path().string();
+  if (directory.empty()) {
+    directory = ".";
+  }
+  return {path, directory, directory};
 }
 
 FileIdentity file_identity(int fd) {

@@ -18,6 +18,7 @@ enum class Access { read_only, read_write };
 struct HostLocation {
   std::string path;       // as the user gave it or as it was reached; for messages only
   std::string directory;  // "." or the path of the directory that holds it
+  std::string root;       // the part of `directory` that the user named; images named the rest
 };
 
 // QEMU's image locks (block/file-posix.c): OFD locks on one byte per permission, held as long as

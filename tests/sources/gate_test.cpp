@@ -222,13 +222,31 @@ TEST_CASE("gate: a file that was let in names its own directory for what it refe
   }
 }
 
+TEST_CASE("gate: a directory that an image led to is not followed when it has become a link") {
+  const Tree tree;
+  const ReferencedFile file =
+      open_reference(tree.top, "sub/base", {}, Access::read_only, Locking::on, nullptr);
+  std::filesystem::rename(tree.directory / "images/sub", tree.directory / "images/old");
+  std::filesystem::create_directory_symlink("../store", tree.directory / "images/sub");
+  try {
+    open_reference(file.location, "base", {}, Access::read_only, Locking::on, nullptr);
+    FAIL("let in");
+  } catch (const Error& error) {
+    CHECK(error.code() == EACCES);
+    CHECK(contains(error, "a symbolic link is on its way"));
+  }
+}
+
 TEST_CASE("gate: relative locations stay relative") {
   const Tree tree;
   const std::filesystem::path before = std::filesystem::current_path();
   std::filesystem::current_path(tree.directory / "images");
   const GatedFile file = pass_gate(locate("top"), "sub/base", {}, Access::read_only);
+  CHECK_NOTHROW(pass_gate(file.location, "base", {}, Access::read_only));
   std::filesystem::current_path(before);
   CHECK(file.location.path == "sub/base");
+  CHECK(file.location.directory == "sub");
+  CHECK(file.location.root == ".");
 }
 
 TEST_CASE("gate: a file is opened with the access asked for, under the locks") {
