@@ -28,15 +28,20 @@ void say(const std::string& message) {
   std::fputs(fmt::format("vimgmount: {}\n", message).c_str(), stderr);
 }
 
+[[noreturn]] void refuse_mountpoint(const MountOptions& options, int code) {
+  // EACCES would mean a reference inside an image that was refused.
+  throw_errno(code == EACCES ? EPERM : code, "mount point", options.mountpoint);
+}
+
 // Throws Error when nothing can be mounted there; returns it absolute, without symbolic links.
 std::string checked_mountpoint(const MountOptions& options) {
   std::error_code error;
   const fs::path mountpoint = fs::canonical(options.mountpoint, error);
   if (error) {
-    throw_errno(error.value(), "mount point", options.mountpoint);
+    refuse_mountpoint(options, error.value());
   }
   if (!fs::is_directory(mountpoint)) {
-    throw_errno(ENOTDIR, "mount point", options.mountpoint);
+    refuse_mountpoint(options, ENOTDIR);
   }
   for (const std::string& image : options.images) {
     const fs::path directory = fs::weakly_canonical(image, error).parent_path();
@@ -80,15 +85,16 @@ class Mount {
       : guest_(Guest::open(options.images, options.guest)),
         problems_(options.echo),
         claims_(volume_overlaps(*guest_)) {
-    build_tree(*guest_, options, claims_, problems_, tree_);
+    details_.systems = build_tree(*guest_, options, claims_, problems_, tree_);
   }
 
   MountState state(const MountOptions& options) {
-    MountState state{.tree = tree_,
-                     .problems = problems_,
-                     .claims = claims_,
-                     .volume_disk = [this](std::size_t i) { return guest_->volumes()[i].disk; },
-                     .report = [this] { return report_text(*guest_, problems_.messages()); }};
+    MountState state{
+        .tree = tree_,
+        .problems = problems_,
+        .claims = claims_,
+        .volume_disk = [this](std::size_t i) { return guest_->volumes()[i].disk; },
+        .report = [this] { return report_text(*guest_, details_, problems_.messages()); }};
     state.access = guest_->writable() ? MountAccess::read_write : MountAccess::read_only;
     state.permissions = options.permissions;
     state.owner = geteuid();
@@ -139,6 +145,7 @@ class Mount {
 
  private:
   std::shared_ptr<Guest> guest_;
+  GuestDetails details_;
   ProblemLog problems_;
   VolumeClaims claims_;
   Tree tree_;

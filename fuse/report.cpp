@@ -6,8 +6,9 @@
 
 namespace vimg {
 
-std::string report_text(const Guest& guest, const std::vector<std::string>& problems) {
-  nlohmann::ordered_json report = describe(guest);
+std::string report_text(const Guest& guest, const GuestDetails& details,
+                        const std::vector<std::string>& problems) {
+  nlohmann::ordered_json report = describe(guest, details);
   for (const std::string& problem : problems) {
     report["problems"].push_back(problem);
   }

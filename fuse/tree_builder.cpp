@@ -44,15 +44,15 @@ class TreeBuilder {
   }
 
   void show_inspected() {
-    const auto systems = inspect(guest_);
-    if (systems.empty()) {
+    systems_ = inspect(guest_);
+    if (systems_.empty()) {
       throw_unsupported("-i", "no operating system found; say with -m what to mount");
     }
-    if (systems.size() > 1) {
+    if (systems_.size() > 1) {
       throw_unsupported("-i", fmt::format("{} operating systems found; say with -m what to mount",
-                                          systems.size()));
+                                          systems_.size()));
     }
-    auto layers = layers_of(systems.front());
+    auto layers = layers_of(systems_.front());
     for (const Layer& layer : layers) {
       if (layer.filesystem != nullptr && layer.mountpoint == "/") {
         open_now(*layer.filesystem);
@@ -60,6 +60,8 @@ class TreeBuilder {
     }
     tree_.show_at_root(compose(tree_, std::move(layers), problem_sink()));
   }
+
+  std::vector<OperatingSystem> take_systems() noexcept { return std::move(systems_); }
 
  private:
   void show_volume(std::size_t index) {
@@ -78,16 +80,16 @@ class TreeBuilder {
   }
 
   void show_operating_system() {
-    const auto systems = inspect(guest_);
-    if (systems.empty()) {
+    systems_ = inspect(guest_);
+    if (systems_.empty()) {
       return;
     }
-    if (systems.size() > 1) {
+    if (systems_.size() > 1) {
       problems_.add(fmt::format("{} operating systems found: root/ is the one on {}",
-                                systems.size(), systems.front().root->name));
+                                systems_.size(), systems_.front().root->name));
     }
     try {
-      const View& view = compose(tree_, layers_of(systems.front()), problem_sink());
+      const View& view = compose(tree_, layers_of(systems_.front()), problem_sink());
       tree_.add("root", {.kind = VirtualKind::filesystem, .view = view.index});
     } catch (const Error& error) {
       problems_.add(fmt::format("root/: {}", error.what()));
@@ -182,12 +184,13 @@ class TreeBuilder {
   ProblemLog& problems_;
   Tree& tree_;
   std::unordered_map<std::size_t, ServedFileSystem*> plain_;  // by volume
+  std::vector<OperatingSystem> systems_;
 };
 
 }  // namespace
 
-void build_tree(Guest& guest, const MountOptions& options, VolumeClaims& claims,
-                ProblemLog& problems, Tree& tree) {
+std::vector<OperatingSystem> build_tree(Guest& guest, const MountOptions& options,
+                                        VolumeClaims& claims, ProblemLog& problems, Tree& tree) {
   TreeBuilder builder(guest, claims, problems, tree);
   switch (options.layout) {
     case Layout::everything:
@@ -200,6 +203,7 @@ void build_tree(Guest& guest, const MountOptions& options, VolumeClaims& claims,
       builder.show_inspected();
       break;
   }
+  return builder.take_systems();
 }
 
 }  // namespace vimg

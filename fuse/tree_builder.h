@@ -12,9 +12,10 @@ namespace vimg {
 // For VolumeClaims: which volumes share bytes.
 std::vector<std::vector<std::size_t>> volume_overlaps(const Guest& guest);
 
+// Returns the operating systems found on the way, if they were looked for.
 // `guest` and `claims` outlive `tree`.  What is asked for by name and cannot be shown throws Error;
 // the rest that cannot be shown becomes a problem.
-void build_tree(Guest& guest, const MountOptions& options, VolumeClaims& claims,
-                ProblemLog& problems, Tree& tree);
+std::vector<OperatingSystem> build_tree(Guest& guest, const MountOptions& options,
+                                        VolumeClaims& claims, ProblemLog& problems, Tree& tree);
 
 }  // namespace vimg
