@@ -24,6 +24,7 @@ constexpr std::uint32_t flag_test_filesystem = 0x4;
 
 // Bits of feature_compat.
 constexpr std::uint32_t compat_has_journal = 0x4;
+constexpr std::uint32_t compat_ext_attr = 0x8;
 constexpr std::uint32_t compat_dir_index = 0x20;
 constexpr std::uint32_t compat_sparse_super2 = 0x200;
 constexpr std::uint32_t compat_orphan_file = 0x1000;
@@ -50,8 +51,13 @@ constexpr std::uint32_t ro_compat_large_file = 0x2;
 constexpr std::uint32_t ro_compat_btree_dir = 0x4;
 constexpr std::uint32_t ro_compat_huge_file = 0x8;
 constexpr std::uint32_t ro_compat_gdt_csum = 0x10;
+constexpr std::uint32_t ro_compat_dir_nlink = 0x20;
+constexpr std::uint32_t ro_compat_extra_isize = 0x40;
+constexpr std::uint32_t ro_compat_quota = 0x100;
 constexpr std::uint32_t ro_compat_bigalloc = 0x200;
 constexpr std::uint32_t ro_compat_metadata_csum = 0x400;
+constexpr std::uint32_t ro_compat_project = 0x2000;
+constexpr std::uint32_t ro_compat_verity = 0x8000;
 
 struct Superblock {
   le32 inode_count;
@@ -158,6 +164,7 @@ struct Superblock {
 static_assert(sizeof(Superblock) == 1024 && OnDisk<Superblock>);
 
 constexpr std::uint16_t group_inodes_unused = 0x1;  // EXT4_BG_INODE_UNINIT
+constexpr std::uint16_t group_blocks_unused = 0x2;  // EXT4_BG_BLOCK_UNINIT
 
 // The second half is there with incompat_64bit and a descriptor_size of 64 or more.
 struct GroupDescriptor {
@@ -192,11 +199,13 @@ constexpr std::uint32_t inode_immutable = 0x10;
 constexpr std::uint32_t inode_append_only = 0x20;
 constexpr std::uint32_t inode_encrypted = 0x800;
 constexpr std::uint32_t inode_indexed = 0x1000;
+constexpr std::uint32_t inode_top_directory = 0x20000;
 constexpr std::uint32_t inode_huge_file = 0x40000;  // block_count is in blocks, not sectors
 constexpr std::uint32_t inode_extents = 0x80000;
 constexpr std::uint32_t inode_verity = 0x100000;
 constexpr std::uint32_t inode_ea_value = 0x200000;  // holds the value of an extended attribute
 constexpr std::uint32_t inode_inline_data = 0x10000000;
+constexpr std::uint32_t inode_project_inherit = 0x20000000;
 constexpr std::uint32_t inode_casefold = 0x40000000;
 
 constexpr std::size_t small_inode_size = 128;  // what every inode has
