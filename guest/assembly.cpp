@@ -26,6 +26,12 @@ void set_name(Volume& volume, VolumeName name) {
   volume.full_name = std::move(name.full_name);
 }
 
+// What LVM says of a volume begins with its name there, which need not be its name here.
+std::string without_name(const std::string& problem, const std::string& name) {
+  const std::string prefix = name + ": ";
+  return problem.starts_with(prefix) ? problem.substr(prefix.size()) : problem;
+}
+
 // Each Disk is probed once; when all are, what waits for several of them (a volume group) is looked
 // at again, until nothing new turns up.  It ends: only disks have partitions, each group is handed
 // out once and looked for to max_depth only, and max_volumes bounds them all.
@@ -141,10 +147,10 @@ void Assembler::add_logical_volume(const LogicalVolume& lv, const std::string& g
   volume.uuid = lv.uuid;
   volume.disk = lv.disk;
   volume.size = lv.size;
-  volume.problem = lv.problem;
+  volume.problem = without_name(lv.problem, found.group.name + "/" + lv.name);
   set_name(volume, names_.logical_volume(group_name, lv.name));
-  if (!lv.problem.empty()) {
-    result_.problems.push_back(lv.problem);
+  if (!volume.problem.empty()) {
+    report(volume.name, volume.problem);
   }
   add(std::move(volume), found.depth + 1);
 }
