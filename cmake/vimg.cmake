@@ -6,6 +6,10 @@ target_compile_definitions(vimg_settings INTERFACE _FILE_OFFSET_BITS=64
                                                    VIMG_VERSION="${PROJECT_VERSION}")
 target_compile_options(vimg_settings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
                                                -Werror)
+# GCC 12 warns of "x" + std::string when it optimises (GCC bug 105651).
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  target_compile_options(vimg_settings INTERFACE -Wno-restrict)
+endif()
 if(VIMG_SANITIZE)
   target_compile_options(vimg_settings INTERFACE -fsanitize=${VIMG_SANITIZE}
                                                  -fno-omit-frame-pointer)

@@ -11,7 +11,7 @@ import os, re, struct, subprocess, sys, tempfile, zlib
 
 BIN = os.path.abspath(sys.argv[1])
 MOUNT, UMOUNT, VIMG = (f"{BIN}/{name}" for name in ("vimgmount", "vimgumount", "vimg"))
-CLUSTER = 65536
+HEADER = 112  # bytes of the version 3 header that qemu-img writes
 
 
 def run(*words, **more):
@@ -41,10 +41,10 @@ def with_backing(directory, backing, backing_format="raw"):
         extension = struct.pack(">II", 0xE2792ACA, len(backing_format)) + backing_format.encode().ljust(-(-len(backing_format) // 8) * 8, b"\0")
         if not backing_format:
             extension = b""
-        f.seek(104)
+        f.seek(HEADER)
         f.write(extension + struct.pack(">II", 0, 0) + name)
         f.seek(8)
-        f.write(struct.pack(">QI", 104 + len(extension) + 8, len(name)))
+        f.write(struct.pack(">QI", HEADER + len(extension) + 8, len(name)))
     return path
 
 
@@ -53,7 +53,7 @@ def with_data_file(directory, name):
     with open(path, "r+b") as f:
         f.seek(72)
         f.write(struct.pack(">Q", 4))  # incompatible: external data file
-        f.seek(104)
+        f.seek(HEADER)
         padded = name.encode().ljust(-(-len(name) // 8) * 8, b"\0")
         f.write(struct.pack(">II", 0x44415441, len(name)) + padded + struct.pack(">II", 0, 0))
     return path
@@ -136,18 +136,15 @@ def attack_data_file_in_parent_directory(d):
 
 def attack_backing_chain_loop(d):
     a = with_backing(d, "b.qcow2", "qcow2")
-    os.rename(a, f"{d}/b.qcow2")
-    b = with_backing(d, "b.qcow2", "qcow2")
-    with open(f"{d}/b.qcow2", "r+b") as f:  # b.qcow2 names itself
-        pass
-    return [b], 4, ["b.qcow2"]
+    os.rename(a, f"{d}/b.qcow2")  # it names itself
+    return [with_backing(d, "b.qcow2", "qcow2")], 4, ["b.qcow2"]
 
 
 def attack_backing_chain_too_deep(d):
     qemu("create", "-q", "-f", "raw", f"{d}/0", "1M")
     template = with_backing(d, "000", "qcow2")
     content = open(template, "rb").read()
-    at = content.index(b"000", 104)
+    at = content.index(b"000", HEADER)
     for i in range(1, 205):
         layer = bytearray(content)
         layer[at:at + 3] = b"%03d" % (i - 1)
@@ -155,8 +152,8 @@ def attack_backing_chain_too_deep(d):
             f.write(layer)
     os.rename(f"{d}/0", f"{d}/000")
     layer = bytearray(open(f"{d}/001", "rb").read())
-    layer[112:117] = b"raw\0\0"
-    layer[108:112] = struct.pack(">I", 3)
+    layer[HEADER + 8:HEADER + 13] = b"raw\0\0"
+    layer[HEADER + 4:HEADER + 8] = struct.pack(">I", 3)
     with open(f"{d}/001", "wb") as f:
         f.write(layer)
     return [f"{d}/204"], 4, ["200"]
@@ -211,7 +208,7 @@ def attack_virtual_size_2_62(d):
 
 
 def attack_l1_table_of_2_31_entries(d):
-    return [header_lie(d, 36, struct.pack(">I", 1 << 31))], 3, ["L1 table"]
+    return [header_lie(d, 36, struct.pack(">I", 1 << 31))], 3, ["L1"]
 
 
 def attack_l1_table_beyond_the_file(d):
@@ -250,7 +247,7 @@ def attack_header_length_beyond_the_cluster(d):
 
 
 def attack_extension_longer_than_the_header(d):
-    return [header_lie(d, 104, struct.pack(">II", 0x6803F857, 0x7FFFFFFF))], 3, ["extension"]
+    return [header_lie(d, HEADER, struct.pack(">II", 0x6803F857, 0x7FFFFFFF))], 3, ["extension"]
 
 
 def attack_truncated_header(d):
@@ -283,7 +280,7 @@ def attack_endless_ebr_chain(d):
         start = struct.unpack_from("<I", f.read(64), 16 + 8)[0]
         f.seek(start * 512 + 446 + 16)
         f.write(struct.pack("<BBBBBBBBII", 0, 0, 0, 0, 5, 0, 0, 0, 0, 4096))  # the next link is this one
-    return [path], 0, ["extended"]
+    return [path], 0, ["logical partitions"]
 
 
 # LVM's text.
