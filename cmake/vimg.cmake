@@ -6,9 +6,10 @@ target_compile_definitions(vimg_settings INTERFACE _FILE_OFFSET_BITS=64
                                                    VIMG_VERSION="${PROJECT_VERSION}")
 target_compile_options(vimg_settings INTERFACE -Wall -Wextra -Wpedantic -Wconversion -Wshadow
                                                -Werror)
-# GCC 12 warns of "x" + std::string when it optimises (GCC bug 105651).
+# What GCC 12 says of std::string and std::vector when it optimises is wrong (GCC bugs 105651, 105329, 107852).
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(vimg_settings INTERFACE -Wno-restrict)
+  target_compile_options(vimg_settings INTERFACE -Wno-restrict -Wno-stringop-overflow
+                                                  -Wno-stringop-overread -Wno-array-bounds)
 endif()
 if(VIMG_SANITIZE)
   target_compile_options(vimg_settings INTERFACE -fsanitize=${VIMG_SANITIZE}

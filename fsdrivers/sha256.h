@@ -1,4 +1,4 @@
-// SHA-256.
+// SHA-256, from libgcrypt.
 #pragma once
 
 #include <array>
@@ -10,6 +10,7 @@ namespace vimg {
 
 using Sha256 = std::array<std::byte, 32>;
 
+// May be called from any thread.
 Sha256 sha256(ConstBytes data);
 
 }  // namespace vimg
