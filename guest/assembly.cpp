@@ -56,6 +56,7 @@ class Assembler {
   void add_logical_volume(const LogicalVolume& lv, const std::string& group_name,
                           const FoundGroup& found);
   void probe(const Pending& pending);
+  void add_physical_volume(const PhysicalVolume& pv, const Volume& volume, unsigned depth);
   void keep(std::size_t index, Contents contents);
   void report(const std::string& name, std::string_view text);
 
@@ -162,10 +163,22 @@ void Assembler::probe(const Pending& pending) {
   for (const std::string& problem : contents.problems) {
     report(volume.name, problem);
   }
-  if (contents.pv && pending.depth < max_depth) {
-    groups_.add({*contents.pv, volume.disk}, volume.image, pending.depth);
+  if (contents.pv) {
+    add_physical_volume(*contents.pv, volume, pending.depth);
   }
   keep(pending.volume, std::move(contents));
+}
+
+void Assembler::add_physical_volume(const PhysicalVolume& pv, const Volume& volume,
+                                    unsigned depth) {
+  for (const std::string& problem : pv.problems) {
+    report(volume.name, problem);
+  }
+  if (depth < max_depth) {
+    groups_.add({pv, volume.disk}, volume.image, depth);
+  } else {
+    report(volume.name, "lies in too many volume groups to be looked into");
+  }
 }
 
 // Notes in the volume what it holds, and adds its partitions.

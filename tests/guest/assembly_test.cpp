@@ -5,7 +5,10 @@
 #include <doctest/doctest.h>
 
 #include "disk/memory_disk.h"
+#include "tests/lvm/pv_image.h"
+#include "tests/support/fault_disk.h"
 #include "tests/support/host.h"
+#include "tests/support/manifest.h"
 
 namespace vimg {
 namespace {
@@ -90,6 +93,73 @@ TEST_CASE("assembly: clones of one disk are put together apart") {
   CHECK(named(assembly, "vgwhole/all").image == 0);
   CHECK(named(assembly, "vgwhole@2/all").image == 1);
   CHECK(named(assembly, "vgwhole@2/all").disk);
+}
+
+TEST_CASE("assembly: a volume that holds its own physical volume does not go on for ever") {
+  std::string text = test::vg_text(test::lv_text("lv", "48", "pv0", "0"));
+  const std::string start = "pe_start = 128";
+  text.replace(text.find(start), start.size(), "pe_start = 0");
+  std::vector<Image> images;
+  images.push_back(image_of(test::pv_image(text).content));
+  const Assembly assembly = assemble(std::move(images));
+  CHECK(names_of(assembly) ==
+        "disk0 vg/lv vg@2/lv vg@3/lv vg@4/lv vg@5/lv vg@6/lv vg@7/lv vg@8/lv");
+  CHECK(std::ranges::count(assembly.problems,
+                           "vg@8/lv: lies in too many volume groups to be looked into") == 1);
+}
+
+TEST_CASE("assembly: a label that is broken is a problem of its volume") {
+  test::PvImage image = test::pv_image(test::vg_text(""));
+  image.content[test::PvImage::label_offset + 100] ^= std::byte{1};
+  std::vector<Image> images;
+  images.push_back(image_of(image.content));
+  const Assembly assembly = assemble(std::move(images));
+  CHECK_FALSE(assembly.volumes[0].pv);
+  REQUIRE(assembly.problems.size() == 1);
+  CHECK(assembly.problems[0].starts_with("disk0: lvm: "));
+}
+
+TEST_CASE("assembly: whichever read fails, it is a problem and no exception") {
+  const auto disk = std::make_shared<test::FaultDisk>(
+      test::pv_image(test::vg_text(test::lv_text("lv", "8", "pv0", "0"))).disk());
+  const auto assemble_again = [&] {
+    disk->reads = 0;
+    std::vector<Image> images(1);
+    images[0].disk = disk;
+    return assemble(std::move(images));
+  };
+  assemble_again();
+  const std::uint64_t reads = disk->reads;
+  REQUIRE(reads > 0);
+  for (std::uint64_t n = 0; n < reads; ++n) {
+    disk->fail_read = n;
+    CHECK_FALSE(assemble_again().problems.empty());
+  }
+}
+
+TEST_CASE("assembly: the volumes are those that the kernel saw, byte for byte") {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> samples{
+      {"partitions/gpt-12", {"partitions/gpt-12.raw"}},
+      {"partitions/gpt-4k", {"partitions/gpt-4k.raw"}},
+      {"partitions/gpt-backup-only", {"partitions/gpt-backup-only.raw"}},
+      {"partitions/gpt-hybrid-mbr", {"partitions/gpt-hybrid-mbr.raw"}},
+      {"partitions/mbr-logical", {"partitions/mbr-logical.raw"}},
+      {"lvm/linear-frag", {"lvm/linear-frag.raw"}},
+      {"lvm/metadata-wrap", {"lvm/metadata-wrap.raw"}},
+      {"lvm/two-disks", {"lvm/two-disks-a.raw", "lvm/two-disks-b.raw"}},
+      {"lvm/whole-disk", {"lvm/whole-disk.raw"}},
+  };
+  for (const auto& [manifest, images] : samples) {
+    const Assembly assembly = assembled(images);
+    for (const test::ManifestVolume& wanted : test::manifest_volumes(manifest)) {
+      CAPTURE(manifest);
+      CAPTURE(wanted.name);
+      CHECK(std::ranges::any_of(assembly.volumes, [&](const Volume& volume) {
+        return volume.disk && volume.size == wanted.bytes &&
+               test::sha256_of(*volume.disk) == wanted.sha256;
+      }));
+    }
+  }
 }
 
 TEST_CASE("assembly: a file system that fills the disk is the disk's") {
