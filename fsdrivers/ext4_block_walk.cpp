@@ -5,43 +5,19 @@
 #include <vector>
 
 #include "disk/checked.h"
+#include "fsdrivers/ext4_format.h"
 
 namespace vimg {
 namespace {
 
-constexpr std::uint16_t extent_magic = 0xF30A;
-constexpr std::uint16_t max_extent_depth = 5;
-constexpr std::uint16_t max_written_length = 32768;  // above it: unwritten, longer by this
-constexpr std::size_t entry_size = 12;
+constexpr std::size_t entry_size = sizeof(ext4::ExtentEntry);
 constexpr std::uint64_t logical_end = 1ULL << 32;
 constexpr std::size_t pointer_count = 15;
 constexpr std::size_t direct_pointers = 12;  // then one each of 1, 2 and 3 levels of tables
 
-// Spec: linux Documentation/filesystems/ext4/ifork.rst.
-struct ExtentHeader {
-  le16 magic;
-  le16 entries;
-  le16 max;
-  le16 depth;  // 0 = the entries are extents, else nodes
-  le32 generation;
-};
-static_assert(sizeof(ExtentHeader) == entry_size && OnDisk<ExtentHeader>);
-
-struct ExtentEntry {
-  le32 logical;
-  le16 length;
-  le16 start_high;
-  le32 start_low;
-};
-static_assert(sizeof(ExtentEntry) == entry_size && OnDisk<ExtentEntry>);
-
-struct ExtentIndex {
-  le32 logical;
-  le32 node_low;
-  le16 node_high;
-  le16 unused;
-};
-static_assert(sizeof(ExtentIndex) == entry_size && OnDisk<ExtentIndex>);
+using ext4::ExtentEntry;
+using ext4::ExtentHeader;
+using ext4::ExtentIndex;
 
 class BlockMapWalker {
  public:
@@ -67,10 +43,11 @@ class BlockMapWalker {
 
 WalkEnd BlockMapWalker::walk_extents(ConstBytes root) {
   const auto header = load<ExtentHeader>(root);
-  if (header.depth > max_extent_depth) {
+  if (header.depth > ext4::max_extent_depth) {
     return WalkEnd::damaged;
   }
-  const bool empty = header.magic == extent_magic && header.entries == 0 && header.depth == 0;
+  const bool empty =
+      header.magic == ext4::extent_magic && header.entry_count == 0 && header.depth == 0;
   return empty ? WalkEnd::complete : walk_node(root, header.depth);
 }
 
@@ -78,11 +55,11 @@ WalkEnd BlockMapWalker::walk_extents(ConstBytes root) {
 WalkEnd BlockMapWalker::walk_node(ConstBytes node, std::uint16_t depth) {
   const auto header = load<ExtentHeader>(node);
   const std::size_t room = node.size() / entry_size - 1;
-  if (header.magic != extent_magic || header.depth != depth || header.entries == 0 ||
-      header.entries > room) {
+  if (header.magic != ext4::extent_magic || header.depth != depth || header.entry_count == 0 ||
+      header.entry_count > room) {
     return WalkEnd::damaged;
   }
-  for (std::size_t index = 1; index <= header.entries; ++index) {
+  for (std::size_t index = 1; index <= header.entry_count; ++index) {
     const WalkEnd end = walk_entry(node.subspan(index * entry_size), depth);
     if (end != WalkEnd::complete) {
       return end;
@@ -96,7 +73,7 @@ WalkEnd BlockMapWalker::walk_entry(ConstBytes entry, std::uint16_t depth) {
     return walk_extent(load<ExtentEntry>(entry));
   }
   const auto index = load<ExtentIndex>(entry);
-  const std::uint64_t block = std::uint64_t(index.node_high) << 32 | index.node_low;
+  const std::uint64_t block = std::uint64_t(index.child_high) << 32 | index.child_low;
   const auto node = read_map_block(block);
   if (!node) {
     return WalkEnd::damaged;
@@ -106,14 +83,14 @@ WalkEnd BlockMapWalker::walk_entry(ConstBytes entry, std::uint16_t depth) {
 }
 
 WalkEnd BlockMapWalker::walk_extent(const ExtentEntry& extent) {
-  const bool unwritten = extent.length > max_written_length;
-  const std::uint64_t length = extent.length - (unwritten ? max_written_length : 0);
-  if (extent.logical < logical_ || length == 0) {
+  const bool unwritten = extent.length > ext4::max_written_length;
+  const std::uint64_t length = extent.length - (unwritten ? ext4::max_written_length : 0);
+  if (extent.first < logical_ || length == 0) {
     return WalkEnd::damaged;
   }
   const std::uint64_t start = std::uint64_t(extent.start_high) << 32 | extent.start_low;
-  logical_ = extent.logical + length;
-  return visit({extent.logical, start, length, unwritten ? MappedAs::unwritten : MappedAs::data});
+  logical_ = extent.first + length;
+  return visit({extent.first, start, length, unwritten ? MappedAs::unwritten : MappedAs::data});
 }
 
 WalkEnd BlockMapWalker::walk_pointers(ConstBytes i_block) {
@@ -179,6 +156,8 @@ WalkEnd walk_block_map(const BlockSpace& space, BlockMapKind kind, ConstBytes i_
                                        : walker.walk_pointers(i_block);
 }
 
-bool looks_like_extents(ConstBytes i_block) noexcept { return load<le16>(i_block) == extent_magic; }
+bool looks_like_extents(ConstBytes i_block) noexcept {
+  return load<le16>(i_block) == ext4::extent_magic;
+}
 
 }  // namespace vimg

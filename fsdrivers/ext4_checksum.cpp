@@ -5,15 +5,25 @@
 #include "disk/endian.h"
 
 namespace vimg::ext4 {
+namespace {
+
+const unsigned char* characters(ConstBytes data) noexcept {
+  return static_cast<const unsigned char*>(static_cast<const void*>(data.data()));
+}
+
+}  // namespace
 
 std::uint32_t crc32c(std::uint32_t seed, ConstBytes data) noexcept {
-  return ext2fs_crc32c_le(
-      seed, static_cast<const unsigned char*>(static_cast<const void*>(data.data())), data.size());
+  return ext2fs_crc32c_le(seed, characters(data), data.size());
 }
 
 std::uint32_t crc32c(std::uint32_t seed, std::uint32_t little_endian_value) noexcept {
   const le32 value = little_endian_value;
   return crc32c(seed, bytes_of(value));
+}
+
+std::uint32_t crc32_be(std::uint32_t seed, ConstBytes data) noexcept {
+  return ext2fs_crc32_be(seed, characters(data), data.size());
 }
 
 std::uint16_t crc16(std::uint16_t seed, ConstBytes data) noexcept {

@@ -11,6 +11,9 @@ namespace vimg::ext4 {
 std::uint32_t crc32c(std::uint32_t seed, ConstBytes data) noexcept;
 std::uint32_t crc32c(std::uint32_t seed, std::uint32_t little_endian_value) noexcept;
 
+// CRC-32 of IEEE 802.3, most significant bit first: the journal's checksums v1.
+std::uint32_t crc32_be(std::uint32_t seed, ConstBytes data) noexcept;
+
 // CRC-16 (polynomial 0x8005, reflected) of `data` continued from `seed`.
 std::uint16_t crc16(std::uint16_t seed, ConstBytes data) noexcept;
 

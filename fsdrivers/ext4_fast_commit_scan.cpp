@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
+#include "fsdrivers/ext4_checksum.h"
 #include "fsdrivers/ext4_fast_commit.h"
-#include "fsdrivers/jbd2_checksum.h"
 
 namespace vimg {
 namespace {
@@ -109,7 +109,7 @@ FastCommitScanner::Step FastCommitScanner::visit_tag(FastCommitKind kind, ConstB
   if (kind == FastCommitKind::tail) {
     return visit_tail(tag);
   }
-  sum_ = crc32c(sum_, tag);
+  sum_ = ext4::crc32c(sum_, tag);
   const ConstBytes value = tag.subspan(sizeof(TagHeader));
   if (kind == FastCommitKind::head) {
     begun_ = true;
@@ -137,7 +137,7 @@ FastCommitScanner::Step FastCommitScanner::visit_head(ConstBytes value) const {
 FastCommitScanner::Step FastCommitScanner::visit_tail(ConstBytes tag) {
   const auto tail = load<TailValue>(tag, sizeof(TagHeader));
   const std::size_t summed = sizeof(TagHeader) + offsetof(TailValue, checksum);
-  if (tail.transaction != transaction_ || tail.checksum != crc32c(sum_, tag.first(summed))) {
+  if (tail.transaction != transaction_ || tail.checksum != ext4::crc32c(sum_, tag.first(summed))) {
     return Step::stop;
   }
   complete_.insert(complete_.end(), std::make_move_iterator(pending_.begin()),

@@ -58,6 +58,7 @@ constexpr std::uint32_t ro_compat_bigalloc = 0x200;
 constexpr std::uint32_t ro_compat_metadata_csum = 0x400;
 constexpr std::uint32_t ro_compat_project = 0x2000;
 constexpr std::uint32_t ro_compat_verity = 0x8000;
+constexpr std::uint32_t ro_compat_orphan_present = 0x10000;
 
 struct Superblock {
   le32 inode_count;

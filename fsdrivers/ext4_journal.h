@@ -7,7 +7,7 @@
 #include "disk/bytes.h"
 #include "disk/disk.h"
 #include "fsdrivers/ext4_block_walk.h"
-#include "fsdrivers/ext4_recovery_superblock.h"
+#include "fsdrivers/ext4_superblock.h"
 #include "fsdrivers/jbd2_log.h"
 
 namespace vimg {
@@ -18,11 +18,12 @@ std::optional<JournalBlocks> map_journal(const BlockSpace& space, ConstBytes i_b
                                          std::uint64_t count);
 
 // The blocks of the file system, as far as the disk goes.
-BlockSpace block_space(const Disk& disk, const Ext4RecoverySuperblock& superblock);
+BlockSpace block_space(const Disk& disk, const ext4::Geometry& geometry) noexcept;
 
 // The journal in the inode that the superblock names, or, when that is damaged, in the
 // superblock's backup of it.  Throws Error(EUCLEAN) when neither is a journal, Error(EOPNOTSUPP)
 // for a journal on another device.
-JournalLog open_ext4_journal(DiskPtr disk, const Ext4RecoverySuperblock& superblock);
+JournalLog open_ext4_journal(DiskPtr disk, const ext4::Superblock& superblock,
+                             const ext4::Geometry& geometry);
 
 }  // namespace vimg

@@ -4,11 +4,14 @@
 
 #include <fmt/format.h>
 
+#include "disk/checked.h"
 #include "disk/error.h"
+#include "fsdrivers/ext4_checksum.h"
 #include "fsdrivers/ext4_fast_commit.h"
 #include "fsdrivers/ext4_io.h"
 #include "fsdrivers/ext4_journal.h"
 #include "fsdrivers/ext4_orphans.h"
+#include "fsdrivers/ext4_superblock.h"
 #include "fsdrivers/jbd2_replay.h"
 #include "fsdrivers/jbd2_write.h"
 #include "fsdrivers/staged_disk.h"
@@ -16,18 +19,37 @@
 namespace vimg {
 namespace {
 
-constexpr const char* layer = "ext4";
 constexpr std::uint64_t max_staged = 256U << 20;  // bytes of changed blocks kept in memory
 
-bool is_dirty(const Ext4RecoverySuperblock& superblock) noexcept {
-  return (superblock.incompat & ext4_incompat_recover) != 0;
+bool is_dirty(const ext4::Superblock& superblock) noexcept {
+  return ext4::has_incompat(superblock, ext4::incompat_recover);
 }
 
 // Of a file system that is known to have errors nothing is deleted.
-bool has_orphans(const Ext4RecoverySuperblock& superblock) noexcept {
-  return (superblock.state & ext4_state_errors) == 0 &&
+bool has_orphans(const ext4::Superblock& superblock) noexcept {
+  return (superblock.state & ext4::state_errors) == 0 &&
          (superblock.last_orphan != 0 ||
-          (superblock.ro_compat & ext4_ro_compat_orphan_present) != 0);
+          ext4::has_ro_compat(superblock, ext4::ro_compat_orphan_present));
+}
+
+// The primary superblock, found sound, and the sizes in it.
+struct Validated {
+  ext4::Superblock superblock;
+  ext4::Geometry geometry;
+};
+
+Validated read_validated(const Disk& disk) {
+  const auto superblock = ext4::read_superblock(disk, ext4::superblock_offset);
+  return {superblock, ext4::validate(superblock, ext4::superblock_offset)};
+}
+
+// With its checksum made right.  Does not flush.
+void write_superblock(Disk& disk, ext4::Superblock superblock) {
+  if (ext4::has_metadata_checksums(superblock)) {
+    constexpr std::size_t summed = offsetof(ext4::Superblock, checksum);
+    superblock.checksum = ext4::crc32c(~0U, bytes_of(superblock).first(summed));
+  }
+  disk.write(ext4::superblock_offset, bytes_of(superblock));
 }
 
 // The superblock's own sums are only kept when a file system is unmounted.
@@ -50,8 +72,8 @@ class Recovery {
   RecoveryReport run();
 
  private:
-  void open_journal(const Ext4RecoverySuperblock& superblock);
-  void replay_journal(const Ext4RecoverySuperblock& superblock);
+  void open_journal(const Validated& found);
+  void replay_journal(const ext4::Geometry& geometry);
   void set_dirty();
   StagedDisk::Blocks settle();
   void apply(const StagedDisk::Blocks& changes);
@@ -67,13 +89,13 @@ class Recovery {
 };
 
 RecoveryReport Recovery::run() {
-  const auto superblock = read_recovery_superblock(*disk_);
-  if (!is_dirty(superblock) && !has_orphans(superblock)) {
+  const Validated found = read_validated(*disk_);
+  if (!is_dirty(found.superblock) && !has_orphans(found.superblock)) {
     return report_;
   }
-  open_journal(superblock);
-  if (is_dirty(superblock)) {
-    replay_journal(superblock);
+  open_journal(found);
+  if (is_dirty(found.superblock)) {
+    replay_journal(found.geometry);
   } else if (log_) {
     set_dirty();
   }
@@ -82,17 +104,17 @@ RecoveryReport Recovery::run() {
   return report_;
 }
 
-void Recovery::open_journal(const Ext4RecoverySuperblock& superblock) {
-  if ((superblock.compat & ext4_compat_has_journal) != 0) {
-    log_ = open_ext4_journal(disk_, superblock);
-  } else if (is_dirty(superblock)) {
-    throw_corrupt(layer, "the superblock asks for recovery, but there is no journal");
+void Recovery::open_journal(const Validated& found) {
+  if (ext4::has_compat(found.superblock, ext4::compat_has_journal)) {
+    log_ = open_ext4_journal(disk_, found.superblock, found.geometry);
+  } else if (is_dirty(found.superblock)) {
+    throw_corrupt(ext4::layer, "the superblock asks for recovery, but there is no journal");
   }
 }
 
-void Recovery::replay_journal(const Ext4RecoverySuperblock& superblock) {
+void Recovery::replay_journal(const ext4::Geometry& geometry) {
   scan_ = scan_log(*log_);
-  const ReplayPlan plan = plan_replay(*log_, scan_, block_space(*disk_, superblock).end);
+  const ReplayPlan plan = plan_replay(*log_, scan_, block_space(*disk_, geometry).end);
   replay(*log_, plan, *disk_);
   disk_->flush();
   report_.transactions = scan_.transactions.size();
@@ -110,19 +132,19 @@ void Recovery::set_dirty() {
   log_->mark_empty(log_->sequence());
   disk_->flush();
   scan_ = scan_log(*log_);
-  auto superblock = read_recovery_superblock(*disk_);
-  superblock.incompat = superblock.incompat | ext4_incompat_recover;
-  write_recovery_superblock(*disk_, superblock);
+  ext4::Superblock superblock = read_validated(*disk_).superblock;
+  superblock.feature_incompat = superblock.feature_incompat | ext4::incompat_recover;
+  write_superblock(*disk_, superblock);
   disk_->flush();
 }
 
 // What is to be done once the journal is replayed; the disk stays as it is.
 StagedDisk::Blocks Recovery::settle() {
-  const auto superblock = read_recovery_superblock(*disk_);
-  const auto staged = std::make_shared<StagedDisk>(disk_, block_size(superblock), max_staged);
+  const auto [superblock, geometry] = read_validated(*disk_);
+  const auto staged = std::make_shared<StagedDisk>(disk_, geometry.block_size, max_staged);
   Ext2Handle filsys = open_ext2fs(staged, EXT2_FLAG_RW);
   filsys->flags |= EXT2_FLAG_MASTER_SB_ONLY;
-  const BlockSpace space = block_space(*staged, superblock);
+  const BlockSpace space = block_space(*staged, geometry);
   if (has_orphans(superblock) || !fast_commits_.empty()) {
     filsys.check(ext2fs_read_bitmaps(filsys.get()), "bitmaps");
   }
@@ -147,7 +169,7 @@ void Recovery::apply(const StagedDisk::Blocks& changes) {
   if (fits_in_log(changes)) {
     log_changes(changes);
   }
-  const std::uint64_t size = block_size(read_recovery_superblock(*disk_));
+  const std::uint64_t size = read_validated(*disk_).geometry.block_size;
   for (const auto& [block, content] : changes) {
     disk_->write(block * size, content);
   }
@@ -162,7 +184,7 @@ bool Recovery::fits_in_log(const StagedDisk::Blocks& changes) const {
 void Recovery::log_changes(const StagedDisk::Blocks& changes) {
   for (const auto& [block, content] : changes) {
     if (log_->blocks().contains(block)) {
-      throw_corrupt(layer, fmt::format("block {:#x} of the journal has another use", block));
+      throw_corrupt(ext4::layer, fmt::format("block {:#x} of the journal has another use", block));
     }
   }
   write_transaction(*log_, *disk_, scan_.next_position, scan_.next_sequence, changes);
@@ -182,12 +204,12 @@ void Recovery::finish() {
     log_->mark_empty(scan_.next_sequence + 1);
     disk_->flush();
   }
-  auto superblock = read_recovery_superblock(*disk_);
-  superblock.incompat = superblock.incompat & ~ext4_incompat_recover;
+  ext4::Superblock superblock = read_validated(*disk_).superblock;
+  superblock.feature_incompat = superblock.feature_incompat & ~ext4::incompat_recover;
   if (failed) {
-    superblock.state = std::uint16_t(superblock.state | ext4_state_errors);
+    superblock.state = std::uint16_t(superblock.state | ext4::state_errors);
   }
-  write_recovery_superblock(*disk_, superblock);
+  write_superblock(*disk_, superblock);
   disk_->flush();
 }
 
@@ -198,8 +220,12 @@ std::string plural(std::uint64_t count, const char* what) {
 }  // namespace
 
 bool ext4_needs_recovery(const Disk& disk) {
-  const auto superblock = find_recovery_superblock(disk);
-  return superblock && (is_dirty(*superblock) || has_orphans(*superblock));
+  if (!fits(ext4::superblock_offset, sizeof(ext4::Superblock), disk.size())) {
+    return false;
+  }
+  const auto superblock = read_object<ext4::Superblock>(disk, ext4::superblock_offset);
+  return superblock.magic == ext4::superblock_magic &&
+         (is_dirty(superblock) || has_orphans(superblock));
 }
 
 RecoveryReport recover_ext4(DiskPtr disk) { return Recovery(std::move(disk)).run(); }

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
-#include "fsdrivers/jbd2_checksum.h"
+#include "fsdrivers/ext4_checksum.h"
 
 namespace vimg {
 namespace {
@@ -27,7 +27,7 @@ jbd2::Superblock read_superblock(const Disk& disk, std::uint64_t offset) {
 
 std::uint32_t checksum_of(jbd2::Superblock superblock) noexcept {
   superblock.checksum = 0;
-  return crc32c(~0U, bytes_of(superblock));
+  return ext4::crc32c(~0U, bytes_of(superblock));
 }
 
 void validate_features(const jbd2::Superblock& superblock) {
@@ -69,7 +69,7 @@ JournalLog::JournalLog(DiskPtr disk, std::uint32_t block_size, JournalBlocks blo
       superblock_(read_superblock(*disk_, blocks_.disk_block(0) * block_size)) {
   validate();
   lay_out();
-  seed_ = crc32c(~0U, superblock_.uuid);
+  seed_ = ext4::crc32c(~0U, superblock_.uuid);
 }
 
 void JournalLog::validate() const {

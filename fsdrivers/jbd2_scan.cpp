@@ -5,7 +5,7 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
-#include "fsdrivers/jbd2_checksum.h"
+#include "fsdrivers/ext4_checksum.h"
 
 namespace vimg {
 namespace {
@@ -91,7 +91,7 @@ LogScanner::Step LogScanner::step() {
 LogScanner::Step LogScanner::visit_descriptor() {
   check_tail("descriptor");
   if (log_.has_compat(jbd2::compat_checksum)) {
-    pending_.checksum = crc32_be(pending_.checksum, block_);
+    pending_.checksum = ext4::crc32_be(pending_.checksum, block_);
   }
   const auto blocks = parse_descriptor(log_, block_, position_);
   if (blocks.size() > log_.length() - walked_) {
@@ -160,7 +160,7 @@ void LogScanner::check_tail(const char* what) {
   const std::size_t summed = block_.size() - jbd2::tail_size;
   constexpr std::array<std::byte, jbd2::tail_size> zeros{};
   const std::uint32_t sum =
-      crc32c(crc32c(log_.checksum_seed(), ConstBytes(block_).first(summed)), zeros);
+      ext4::crc32c(ext4::crc32c(log_.checksum_seed(), ConstBytes(block_).first(summed)), zeros);
   if (load<be32>(block_, summed) != sum) {
     pending_.note(fmt::format("wrong checksum of a {} block", what));
   }
@@ -173,11 +173,12 @@ void LogScanner::check_data(const LoggedBlock& logged) {
   }
   log_.read(logged.position, data_);
   if (v1) {
-    pending_.checksum = crc32_be(pending_.checksum, data_);
+    pending_.checksum = ext4::crc32_be(pending_.checksum, data_);
     return;
   }
   const be32 sequence = pending_.transaction.sequence;
-  const std::uint32_t sum = crc32c(crc32c(log_.checksum_seed(), bytes_of(sequence)), data_);
+  const std::uint32_t sum =
+      ext4::crc32c(ext4::crc32c(log_.checksum_seed(), bytes_of(sequence)), data_);
   const std::uint32_t kept = log_.has_incompat(jbd2::incompat_checksum_v3) ? sum : sum & 0xFFFF;
   if (logged.checksum != kept) {
     pending_.note(fmt::format("wrong checksum of the content of block {}", logged.target));
@@ -193,7 +194,7 @@ void LogScanner::check_commit() {
     return;
   }
   store(block_, offsetof(jbd2::CommitHeader, checksum), be32(0));
-  if (crc32c(log_.checksum_seed(), block_) != commit.checksum[0]) {
+  if (ext4::crc32c(log_.checksum_seed(), block_) != commit.checksum[0]) {
     pending_.note("wrong checksum of the commit block");
   }
 }

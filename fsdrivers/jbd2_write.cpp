@@ -4,7 +4,7 @@
 #include <ctime>
 
 #include "disk/checked.h"
-#include "fsdrivers/jbd2_checksum.h"
+#include "fsdrivers/ext4_checksum.h"
 #include "fsdrivers/jbd2_scan.h"
 
 namespace vimg {
@@ -71,7 +71,8 @@ void TransactionWriter::write_part(Iterator begin, Iterator end) {
 void TransactionWriter::add_tag(Bytes tag, std::uint64_t target, ConstBytes data,
                                 std::uint32_t flags) {
   const be32 sequence = sequence_;
-  const std::uint32_t sum = crc32c(crc32c(log_.checksum_seed(), bytes_of(sequence)), data);
+  const std::uint32_t sum =
+      ext4::crc32c(ext4::crc32c(log_.checksum_seed(), bytes_of(sequence)), data);
   if (log_.has_incompat(jbd2::incompat_checksum_v3)) {
     store(tag, 0, jbd2::BlockTag3{std::uint32_t(target), flags, 0, sum});
   } else {
@@ -86,12 +87,12 @@ void TransactionWriter::add_tag(Bytes tag, std::uint64_t target, ConstBytes data
 
 void TransactionWriter::seal(Bytes block) const {
   if (log_.has_block_checksums()) {
-    store(block, block.size() - jbd2::tail_size, be32(crc32c(log_.checksum_seed(), block)));
+    store(block, block.size() - jbd2::tail_size, be32(ext4::crc32c(log_.checksum_seed(), block)));
   }
 }
 
 void TransactionWriter::append(ConstBytes block) {
-  sum_ = crc32_be(sum_, block);
+  sum_ = ext4::crc32_be(sum_, block);
   disk_.write(log_.blocks().disk_block(position_) * log_.block_size(), block);
   position_ = log_.after(position_, 1);
 }
@@ -108,7 +109,7 @@ void TransactionWriter::write_commit() {
   std::vector<std::byte> block(log_.block_size());
   store(block, 0, commit);
   if (log_.has_block_checksums()) {
-    commit.checksum[0] = crc32c(log_.checksum_seed(), block);
+    commit.checksum[0] = ext4::crc32c(log_.checksum_seed(), block);
     store(block, 0, commit);
   }
   append(block);
