@@ -75,6 +75,7 @@ class Recovery {
   void open_journal(const Validated& found);
   void replay_journal(const ext4::Geometry& geometry);
   void set_dirty();
+  bool has_errors() const;
   StagedDisk::Blocks settle();
   void apply(const StagedDisk::Blocks& changes);
   bool fits_in_log(const StagedDisk::Blocks& changes) const;
@@ -138,6 +139,11 @@ void Recovery::set_dirty() {
   disk_->flush();
 }
 
+// What the superblock will be marked with; e2fsck has to look at all of it then.
+bool Recovery::has_errors() const {
+  return report_.damage || report_.orphans_skipped != 0 || (log_ && log_->error() != 0);
+}
+
 // What is to be done once the journal is replayed; the disk stays as it is.
 StagedDisk::Blocks Recovery::settle() {
   const auto [superblock, geometry] = read_validated(*disk_);
@@ -145,13 +151,14 @@ StagedDisk::Blocks Recovery::settle() {
   Ext2Handle filsys = open_ext2fs(staged, EXT2_FLAG_RW);
   filsys->flags |= EXT2_FLAG_MASTER_SB_ONLY;
   const BlockSpace space = block_space(*staged, geometry);
-  if (has_orphans(superblock) || !fast_commits_.empty()) {
+  const bool to_clean = has_orphans(superblock) && !has_errors();
+  if (to_clean || !fast_commits_.empty()) {
     filsys.check(ext2fs_read_bitmaps(filsys.get()), "bitmaps");
   }
   if (!fast_commits_.empty()) {
     replay_fast_commits(filsys, space, fast_commits_);
   }
-  if (has_orphans(superblock)) {
+  if (to_clean) {
     const OrphanCounts counts = clean_orphans(filsys, space);
     report_.orphans_deleted = counts.deleted;
     report_.orphans_truncated = counts.truncated;
@@ -198,8 +205,7 @@ void Recovery::log_changes(const StagedDisk::Blocks& changes) {
 
 // The journal is emptied only after everything in it is safely in its place.
 void Recovery::finish() {
-  const bool failed =
-      report_.damage || report_.orphans_skipped != 0 || (log_ && log_->error() != 0);
+  const bool failed = has_errors();
   if (log_) {
     log_->mark_empty(scan_.next_sequence + 1);
     disk_->flush();
