@@ -43,21 +43,24 @@ std::array<std::uint32_t, 2> sector_size_candidates(const Disk& disk) {
   return disk.sector_size() == 4096 ? std::array{4096U, 512U} : std::array{512U, 4096U};
 }
 
-// The first sector size by which a header lies where it should; the disk's own if none does.
-Copies find_copies(const Disk& disk) {
-  const auto sizes = sector_size_candidates(disk);
-  for (const std::uint32_t size : sizes) {
+// By the first sector size that puts a primary header where one is.
+std::optional<Copies> find_by_primary(const Disk& disk) {
+  for (const std::uint32_t size : sector_size_candidates(disk)) {
     Copies copies{size, read_gpt_copy(disk, size, primary_lba), {}};
     if (copies.primary.present) {
       return copies;
     }
   }
-  for (const std::uint32_t size : sizes) {
-    if (read_gpt_copy(disk, size, last_lba(disk, size)).present) {
-      return {size, read_gpt_copy(disk, size, primary_lba), {}};
-    }
-  }
-  return {sizes.front(), read_gpt_copy(disk, sizes.front(), primary_lba), {}};
+  return std::nullopt;
+}
+
+// By the first sector size that puts a backup header where one is, or else the disk's own.
+Copies find_by_backup(const Disk& disk) {
+  const auto sizes = sector_size_candidates(disk);
+  const bool second = !read_gpt_copy(disk, sizes[0], last_lba(disk, sizes[0])).present &&
+                      read_gpt_copy(disk, sizes[1], last_lba(disk, sizes[1])).present;
+  const std::uint32_t size = sizes[second ? 1 : 0];
+  return {size, read_gpt_copy(disk, size, primary_lba), {}};
 }
 
 // The backup lies in the last sector, or, on an image that was grown, where the primary says.
@@ -178,12 +181,13 @@ std::optional<PartitionTable> read(const Disk& disk) {
   if (mbr && !has_protective_entry(*mbr)) {
     return std::nullopt;  // an MBR written over a GPT: what is left of the GPT is out of date
   }
-  Copies copies = find_copies(disk);
+  std::optional<Copies> found = find_by_primary(disk);
   // Whoever lost the MBR may have put something else in its place, which the backup at the far end
   // would outlive; only a primary that is whole speaks for itself.
-  if (!mbr && !copies.primary.usable()) {
+  if (!mbr && !(found && found->primary.usable())) {
     return std::nullopt;
   }
+  Copies copies = found ? *std::move(found) : find_by_backup(disk);
   find_backup(disk, copies);
   if (!copies.best().usable()) {
     throw_no_copy(copies);
