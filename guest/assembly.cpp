@@ -33,8 +33,8 @@ std::string without_name(const std::string& problem, const std::string& name) {
 }
 
 // Each Disk is probed once; when all are, what waits for several of them (a volume group) is looked
-// at again, until nothing new turns up.  It ends: only disks have partitions, each group is handed
-// out once and looked for to max_depth only, and max_volumes bounds them all.
+// at again, until nothing new turns up.  It ends: only disks have partitions, each PV of an image
+// is taken once and to max_depth only, and max_volumes bounds them all.
 class Assembler {
  public:
   explicit Assembler(std::vector<Image> images) : names_(images.size()) {
@@ -174,10 +174,14 @@ void Assembler::add_physical_volume(const PhysicalVolume& pv, const Volume& volu
   for (const std::string& problem : pv.problems) {
     report(volume.name, problem);
   }
-  if (depth < max_depth) {
-    groups_.add({pv, volume.disk}, volume.image, depth);
-  } else {
+  if (depth == max_depth) {
     report(volume.name, "lies in too many volume groups to be looked into");
+    return;
+  }
+  try {
+    groups_.add({pv, volume.disk}, volume.image, depth);
+  } catch (const Error& error) {
+    report(volume.name, error.what());
   }
 }
 

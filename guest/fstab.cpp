@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -102,19 +103,25 @@ bool lies_in(std::string_view path, std::string_view directory) {
          (path.size() == directory.size() || path[directory.size()] == '/');
 }
 
-bool must_wait(const FstabLine& line, const FstabLine& other) {
-  const std::string at = normal_path(line.mountpoint);
-  const std::string over = normal_path(other.mountpoint);
-  if (at != over && lies_in(at, over)) {
-    return true;
-  }
-  return line.kind == FstabKind::bind && at != over && lies_in(normal_path(line.source), over);
+// A line with its paths made normal.
+struct Waiting {
+  FstabLine line;
+  std::string at;
+  std::string source;  // of a bind mount, else empty
+};
+
+Waiting waiting(FstabLine line) {
+  const std::string source = line.kind == FstabKind::bind ? normal_path(line.source) : "";
+  std::string at = normal_path(line.mountpoint);
+  return {std::move(line), std::move(at), source};
 }
 
-auto depth(const FstabLine& line) {
-  const std::string path = normal_path(line.mountpoint);
-  return path == "/" ? 0 : std::ranges::count(path, '/');
+bool must_wait(const Waiting& line, const Waiting& other) {
+  return line.at != other.at &&
+         (lies_in(line.at, other.at) || (!line.source.empty() && lies_in(line.source, other.at)));
 }
+
+auto depth(const Waiting& line) { return line.at == "/" ? 0 : std::ranges::count(line.at, '/'); }
 
 }  // namespace
 
@@ -159,18 +166,20 @@ std::string normal_path(std::string_view path) {
   return normal.empty() ? "/" : normal;
 }
 
-std::vector<FstabLine> mount_order(std::vector<FstabLine> lines) {
-  std::ranges::stable_sort(lines, {}, depth);
+std::vector<FstabLine> mount_order(const std::vector<FstabLine>& lines) {
+  std::vector<Waiting> left;
+  std::ranges::transform(lines, std::back_inserter(left), waiting);
+  std::ranges::stable_sort(left, {}, depth);
   std::vector<FstabLine> ordered;
   // Takes a line each time, so it ends; lines that wait for one another are taken as they are.
-  while (!lines.empty()) {
-    const auto ready = std::ranges::find_if(lines, [&](const FstabLine& line) {
-      return std::ranges::none_of(
-          lines, [&](const FstabLine& other) { return &other != &line && must_wait(line, other); });
+  while (!left.empty()) {
+    const auto ready = std::ranges::find_if(left, [&](const Waiting& line) {
+      return std::ranges::none_of(left,
+                                  [&](const Waiting& other) { return must_wait(line, other); });
     });
-    const auto next = ready == lines.end() ? lines.begin() : ready;
-    ordered.push_back(std::move(*next));
-    lines.erase(next);
+    const auto next = ready == left.end() ? left.begin() : ready;
+    ordered.push_back(std::move(next->line));
+    left.erase(next);
   }
   return ordered;
 }

@@ -39,6 +39,6 @@ std::string normal_path(std::string_view path);
 
 // In the order of mounting: a line after those whose mount point its own lies below, and a bind
 // mount after those that its source lies in; else by the depth of the mount point and as they came.
-std::vector<FstabLine> mount_order(std::vector<FstabLine> lines);
+std::vector<FstabLine> mount_order(const std::vector<FstabLine>& lines);
 
 }  // namespace vimg

@@ -2,6 +2,11 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "disk/error.h"
 
 namespace vimg {
 namespace {
@@ -15,8 +20,21 @@ bool has_pv(const VolumeGroup& group, const std::string& uuid) {
 }  // namespace
 
 void GroupFinder::add(PhysicalVolumeDisk pv, std::size_t image, unsigned depth) {
-  const auto copy = std::size_t(std::ranges::count_if(
-      candidates_, [&](const Candidate& other) { return other.pv.pv.uuid == pv.pv.uuid; }));
+  std::size_t copy = 0;
+  for (const Candidate& other : candidates_) {
+    if (other.pv.pv.uuid != pv.pv.uuid) {
+      continue;
+    }
+    // Found in a volume of itself, or by partitions that overlap: it would be found for ever.
+    if (other.image == image) {
+      throw_corrupt("lvm", fmt::format("PV {} is in this image already", pv.pv.uuid));
+    }
+    ++copy;
+  }
+  if (pv.pv.metadata.size() > max_metadata_bytes - metadata_bytes_) {
+    throw_corrupt("lvm", fmt::format("more than {} bytes of metadata", max_metadata_bytes));
+  }
+  metadata_bytes_ += pv.pv.metadata.size();
   candidates_.push_back({std::move(pv), image, depth, copy});
   copies_ = std::max(copies_, copy + 1);
 }

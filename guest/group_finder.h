@@ -24,7 +24,12 @@ struct FoundGroup {
 // own.
 class GroupFinder {
  public:
-  // A PV found in image number `image`, below `depth` volume groups.
+  // Of all PVs together: a hundred times what large hosts have, and parsed in seconds.
+  static constexpr std::size_t max_metadata_bytes = 64U << 20;
+
+  // A PV found in image number `image`, below `depth` volume groups.  Throws Error(EUCLEAN) when it
+  // is not taken: the same image has the same PV already, or there is more metadata than
+  // max_metadata_bytes.
   void add(PhysicalVolumeDisk pv, std::size_t image, unsigned depth);
 
   // The complete groups that were not handed out before; when there are none, the others.
@@ -47,6 +52,7 @@ class GroupFinder {
   std::vector<Candidate> candidates_;
   std::size_t copies_ = 0;                                    // the highest Candidate::copy, plus 1
   std::set<std::pair<std::size_t, std::string>> handed_out_;  // copy and VG UUID
+  std::size_t metadata_bytes_ = 0;                            // of all candidates
   std::vector<std::string> problems_;
 };
 

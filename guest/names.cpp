@@ -55,12 +55,17 @@ VolumeName VolumeNames::logical_volume(std::string_view group, std::string_view 
   return {name, name};
 }
 
-std::string VolumeNames::unique(std::string name) {
-  std::string candidate = name;
-  for (unsigned number = 2; !taken_.insert(candidate).second; ++number) {
-    candidate = fmt::format("{}@{}", name, number);
+std::string VolumeNames::unique(const std::string& name) {
+  const auto [claim, fresh] = claims_.try_emplace(name, 1);
+  if (fresh) {
+    return name;
   }
-  return candidate;
+  // Counted on from the last claim, as a hostile group gives thousands of volumes one name.
+  std::string numbered;
+  do {
+    numbered = fmt::format("{}@{}", name, ++claim->second);
+  } while (!claims_.try_emplace(numbered, 1).second);
+  return numbered;
 }
 
 }  // namespace vimg

@@ -2,7 +2,7 @@
 #pragma once
 
 #include <cstddef>
-#include <set>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -26,10 +26,10 @@ class VolumeNames {
   VolumeName logical_volume(std::string_view group, std::string_view lv_name);
 
  private:
-  std::string unique(std::string name);
+  std::string unique(const std::string& name);
 
   std::size_t image_count_;
-  std::set<std::string, std::less<>> taken_;
+  std::map<std::string, unsigned> claims_;  // how often a name was asked for
 };
 
 // `name` as one file name: bytes that LVM does not allow in a name become \xNN, as do the dots of

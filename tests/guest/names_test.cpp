@@ -37,6 +37,16 @@ TEST_CASE("names: a volume group cannot take the name of a disk or a partition")
   CHECK(names.group("disk0") == "disk0@2");
 }
 
+TEST_CASE("names: thousands of volumes of one name are named in no time") {
+  VolumeNames names(1);
+  const std::string group = names.group("vg0");
+  std::string last;
+  for (int i = 0; i < 100'000; ++i) {
+    last = names.logical_volume(group, "root").name;
+  }
+  CHECK(last == "vg0/root@100000");
+}
+
 TEST_CASE("safe_file_name: what LVM allows stays") {
   CHECK(safe_file_name("a-b--c.d_e+f") == "a-b--c.d_e+f");
   CHECK(safe_file_name("..a") == "..a");
