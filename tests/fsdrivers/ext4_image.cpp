@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "disk/memory_disk.h"
 #include "fsdrivers/driver.h"
@@ -13,6 +14,11 @@ Ext4Image::Ext4Image(const std::string& options, unsigned size_mib)
   must_run("truncate -s " + std::to_string(size_mib) + "M " + path_ + " && mke2fs -q -F " +
            options + " " + path_);
   disk_ = make_memory_disk(read_file(path_));
+  open();
+}
+
+Ext4Image::Ext4Image(const Ext4Image&, std::string path)
+    : path_(std::move(path)), disk_(make_memory_disk(read_file(path_))) {
   open();
 }
 

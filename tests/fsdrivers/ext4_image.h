@@ -18,6 +18,10 @@ class Ext4Image {
   // `options` are mke2fs's, "-t ext4 -O ^metadata_csum"; the size is in MiB.
   explicit Ext4Image(const std::string& options, unsigned size_mib = 16);
 
+  // The image that is in the file `path` now, for what another program has changed in it.  `other`
+  // keeps the file.
+  Ext4Image(const Ext4Image& other, std::string path);
+
   FileSystem& fs() { return *fs_; }
   WritableFileSystem& writer() { return *fs_->writer(); }
   InodeNumber root() { return fs_->root(); }
