@@ -113,13 +113,3 @@ TEST_CASE("lvm: without one of two disks the volumes on the other can be read") 
   CHECK_FALSE(find(groups[0], "span").disk);
   CHECK(find(groups[0], "span").size == 26214400);
 }
-
-TEST_CASE("lvm: a segment type that is not there yet is named") {
-  const TemporaryDirectory directory;
-  const auto groups = assemble({sample(directory, "striped-a"), sample(directory, "striped-b")});
-  REQUIRE(groups.size() == 1);
-  CHECK(find(groups[0], "st").segment_types == "striped");
-  CHECK(find(groups[0], "st4k").segment_types == "striped,linear");
-  CHECK(find(groups[0], "st").problem == "vgs/st: lvm: segment type striped is not supported yet");
-  CHECK(find(groups[0], "st").size == 16777216);
-}

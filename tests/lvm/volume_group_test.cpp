@@ -152,6 +152,22 @@ TEST_CASE("lvm group: a PV smaller than the text says ends what lies behind its 
         "000000-0000-0000-0000-0000-0000-0000pA");
 }
 
+TEST_CASE("lvm group: segment types that are not there yet are named as lvs does") {
+  std::string text =
+      lv_text("a", 2,
+              segment_text(1, "0", "1", "pv0", "0") + segment_text(2, "1", "1", "pv0", "1")) +
+      lv_text("b", "1", "pv0", "2");
+  text.replace(text.rfind("\"striped\""), 9, "\"cache-pool+METADATA_FORMAT\"");
+  text.replace(text.find("stripe_count = 1"), 16, "stripe_count = 2");
+  const auto volumes = volumes_of(text);
+  REQUIRE(volumes.size() == 2);
+  CHECK(volumes[0].segment_types == "striped,linear");
+  CHECK(volumes[0].size == 2 * extent);
+  CHECK(volumes[0].problem == "vg/a: lvm: segment type striped is not supported yet");
+  CHECK(volumes[1].segment_types == "cache-pool");
+  CHECK(volumes[1].problem == "vg/b: lvm: segment type cache-pool is not supported yet");
+}
+
 TEST_CASE("lvm group: names that are no path components are left out") {
   const auto groups =
       assemble({pv_image(vg_text(lv_text("..", "1", "pv0", "0") + lv_text("ok", "1", "pv0", "1") +
