@@ -34,7 +34,7 @@ void StagedDisk::do_read(std::uint64_t offset, Bytes out) const {
   const auto patch = [&](std::uint64_t block, std::size_t at, std::size_t done, std::size_t part) {
     const auto found = blocks_.find(block);
     if (found != blocks_.end()) {
-      std::ranges::copy(ConstBytes(found->second).subspan(at, part), out.begin() + done);
+      std::ranges::copy(ConstBytes(found->second).subspan(at, part), out.subspan(done).begin());
     }
   };
   for_each_block(offset, out.size(), block_size_, patch);
