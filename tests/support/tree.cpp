@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <map>
 #include <sstream>
 #include <string_view>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -50,6 +52,48 @@ std::string type_name(mode_t mode) {
   return found == names.end() ? "?" : found->second;
 }
 
+// Digests by sha256sum, once for each content in a whole run: the images have much in common.  What
+// tells contents apart in between is their size and a hash of 64 bits.
+class Digests {
+ public:
+  using Key = std::pair<std::size_t, std::size_t>;
+
+  Key add(const std::vector<std::byte>& content) {
+    const std::string_view text(reinterpret_cast<const char*>(content.data()), content.size());
+    const Key key{text.size(), std::hash<std::string_view>()(text)};
+    if (!digests_.contains(key)) {
+      digests_[key] = "";
+      write_file(directory_ / std::to_string(pending_.size()), content);
+      pending_.push_back(key);
+    }
+    return key;
+  }
+
+  const std::string& get(const Key& key) {
+    if (!pending_.empty()) {
+      std::istringstream lines(must_run("cd '" + directory_.path() + "' && ls | xargs sha256sum"));
+      std::string digest;
+      std::size_t number = 0;
+      while (lines >> digest >> number) {
+        digests_[pending_[number]] = digest;
+      }
+      must_run("cd '" + directory_.path() + "' && ls | xargs rm");
+      pending_.clear();
+    }
+    return digests_.at(key);
+  }
+
+ private:
+  TemporaryDirectory directory_;  // the content of pending_[n] as the file n
+  std::vector<Key> pending_;
+  std::map<Key, std::string> digests_;
+};
+
+Digests& digests() {
+  static Digests shared;
+  return shared;
+}
+
 class Walker {
  public:
   explicit Walker(const FileSystem& filesystem) : filesystem_(filesystem) {}
@@ -58,7 +102,9 @@ class Walker {
     entries_ = Json::array();
     add(filesystem_.root(), ".");
     walk_directory(filesystem_.root(), "");
-    add_digests();
+    for (const auto& [index, key] : files_) {
+      entries_[index]["sha256"] = digests().get(key);
+    }
     return entries_;
   }
 
@@ -67,12 +113,10 @@ class Walker {
   mode_t add(InodeNumber inode, const std::string& path);
   void add_content(Json& entry, const Attributes& attributes);
   void add_xattrs(Json& entry, InodeNumber inode);
-  void add_digests();
 
   const FileSystem& filesystem_;
   Json entries_;
-  TemporaryDirectory contents_;     // the content of file n as the file n
-  std::vector<std::size_t> files_;  // indexes of entries
+  std::vector<std::pair<std::size_t, Digests::Key>> files_;  // indexes of entries
 };
 
 void Walker::walk_directory(InodeNumber directory, const std::string& prefix) {
@@ -138,8 +182,7 @@ void Walker::add_content(Json& entry, const Attributes& attributes) {
       throw Error(EIO, "a short read");
     }
     content.resize(length);
-    write_file(contents_ / std::to_string(files_.size()), content);
-    files_.push_back(entries_.size());
+    files_.emplace_back(entries_.size(), digests().add(content));
   }
 }
 
@@ -147,15 +190,6 @@ void Walker::add_xattrs(Json& entry, InodeNumber inode) {
   for (const std::string& name : filesystem_.xattr_names(inode)) {
     const auto value = filesystem_.xattr(inode, name);
     entry["xattrs"][name] = value ? hex(text_of(*value)) : "!ENODATA";
-  }
-}
-
-void Walker::add_digests() {
-  std::istringstream lines(must_run("cd '" + contents_.path() + "' && ls | xargs -r sha256sum"));
-  std::string digest;
-  std::size_t number = 0;
-  while (lines >> digest >> number) {
-    entries_[files_[number]]["sha256"] = digest;
   }
 }
 
