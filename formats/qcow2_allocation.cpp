@@ -21,7 +21,7 @@ Writer::Allocation Writer::plan(std::uint64_t offset, std::uint64_t length) {
   Allocation allocation;
   allocation.clusters.begin = round_down(offset, cluster_size);
   for (std::uint64_t at = allocation.clusters.begin; at < end; at += cluster_size) {
-    const Entry entry = map_.entry(at);
+    const Entry entry = sound_entry(at);
     const Need need = need_of(entry, {std::max(at, offset), std::min(at + cluster_size, end)});
     if (!allocation.before.empty() && !follows(allocation, need, entry)) {
       break;
@@ -37,6 +37,18 @@ Writer::Allocation Writer::plan(std::uint64_t offset, std::uint64_t length) {
   allocation.data = {offset, std::min(end, allocation.clusters.end)};
   set_filled(allocation);
   return allocation;
+}
+
+// An entry that points at a table would have it freed, or data written to it.
+Entry Writer::sound_entry(std::uint64_t offset) const {
+  const Entry entry = map_.entry(offset);
+  if (entry.compressed()) {
+    const Mapping stored = geometry_.unit(entry, offset);
+    check_no_table(stored.host_offset, stored.stored_length);
+  } else if (geometry_.has_host_cluster(entry)) {
+    check_no_table(entry.host_offset(), geometry_.cluster_size());
+  }
+  return entry;
 }
 
 bool Writer::follows(const Allocation& allocation, Need need, const Entry& entry) const {
@@ -147,6 +159,7 @@ void Writer::make_table_writable(std::uint64_t offset) {
     files_.file->write_zeros(place.offset, geometry_.cluster_size());
   }
   map_.set_table(index, place.offset);
+  metadata_.add(place.offset, geometry_.cluster_size());
   if (old_table != 0) {
     retired_.push_back({old_table, 1, epochs_.now(), no_compressed, false});
   }

@@ -13,6 +13,8 @@ namespace vimg::qcow2 {
 namespace {
 
 constexpr std::uint64_t max_window = 1U << 20;
+// Each may hold a buffer of two clusters.
+constexpr std::size_t max_spare_decoders = 4;
 
 }  // namespace
 
@@ -77,7 +79,7 @@ void CompressedClusters::decode(const Mapping& mapping, Bytes cluster) {
   const Bytes stored =
       decoder->buffer(std::min(mapping.stored_length, file_size - mapping.host_offset));
   file_->read(mapping.host_offset, stored);
-  within(fmt::format("{}: at {:#x}", layer, mapping.host_offset),
+  within(fmt::format("{}: compressed cluster at {:#x}", layer, mapping.host_offset),
          [&] { decoder->decode(stored, cluster); });
   give_back(std::move(decoder));
 }
@@ -96,7 +98,9 @@ std::unique_ptr<Decoder> CompressedClusters::take_decoder() {
 
 void CompressedClusters::give_back(std::unique_ptr<Decoder> decoder) {
   const std::lock_guard lock(mutex_);
-  decoders_.push_back(std::move(decoder));
+  if (decoders_.size() < max_spare_decoders) {
+    decoders_.push_back(std::move(decoder));
+  }
 }
 
 }  // namespace vimg::qcow2

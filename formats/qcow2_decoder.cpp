@@ -11,9 +11,7 @@
 namespace vimg::qcow2 {
 namespace {
 
-[[noreturn]] void throw_zstd(std::size_t code) {
-  throw_corrupt(layer, fmt::format("compressed cluster: zstd: {}", ZSTD_getErrorName(code)));
-}
+[[noreturn]] void throw_zstd(std::size_t code) { throw_corrupt("zstd", ZSTD_getErrorName(code)); }
 
 }  // namespace
 
@@ -57,14 +55,14 @@ void Decoder::inflate(ConstBytes stored, Bytes cluster) {
       libdeflate_deflate_decompress_ex(deflate_.get(), stored.data(), stored.size(), cluster.data(),
                                        cluster.size(), &consumed, &produced);
   if (result == LIBDEFLATE_INSUFFICIENT_SPACE) {
-    throw_corrupt(layer, "compressed cluster decodes to more than a cluster");
+    throw_corrupt("deflate", "the stream decodes to more than a cluster");
   }
   if (result != LIBDEFLATE_SUCCESS) {
-    throw_corrupt(layer, "compressed cluster is not a deflate stream");
+    throw_corrupt("deflate", "the stream is broken");
   }
   if (produced != cluster.size()) {
-    throw_corrupt(layer, fmt::format("compressed cluster decodes to {:#x} bytes, expected {:#x}",
-                                     produced, cluster.size()));
+    throw_corrupt("deflate", fmt::format("the stream decodes to {:#x} bytes, expected {:#x}",
+                                         produced, cluster.size()));
   }
 }
 

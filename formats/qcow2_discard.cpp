@@ -82,7 +82,7 @@ void Writer::change_slice(GuestRange range, ChangeEntry change, std::vector<Gues
   std::vector<Entry> after;
   for (std::uint64_t at = begin; at < range.end; at += cluster_size) {
     const GuestRange part{std::max(at, range.begin), std::min(at + cluster_size, range.end)};
-    before.push_back(map_.entry(at));
+    before.push_back(sound_entry(at));
     after.push_back(before.back());
     if (!(this->*change)(after.back(), part)) {
       refused.push_back(part);
@@ -149,6 +149,7 @@ void Writer::write_zero_data(GuestRange range) {
     std::uint64_t done = header_.raw_data() ? 0 : zero_length(range.begin, length);
     if (done == 0 && run.kind == Mapping::Kind::data && run.copied &&
         fits(run.host_offset, run.length, files_.data->size())) {
+      check_no_table(run.host_offset, run.length);
       files_.data->write_zeros(run.host_offset, run.length);
       done = run.length;
     } else if (done == 0) {

@@ -16,6 +16,7 @@ void Writer::begin() {
   const std::lock_guard lock(mutex_);
   if (!begun_) {
     prepare_header();
+    note_tables();
     begun_.store(true, std::memory_order_release);
   }
 }
@@ -31,6 +32,23 @@ void Writer::prepare_header() {
   const std::uint64_t clean = header_.incompatible & ~incompatible_dirty;
   write_features(header_.lazy_refcounts() ? clean | incompatible_dirty : clean,
                  header_.autoclear & autoclear_raw_data);
+}
+
+// What a write must not touch.  Those of snapshots are looked after by their refcounts alone.
+void Writer::note_tables() {
+  metadata_.add(0, geometry_.cluster_size());
+  metadata_.add(header_.l1_offset, header_.l1_count * sizeof(be64));
+  metadata_.add(refcounts_.table_offset(), refcounts_.table_clusters() * geometry_.cluster_size());
+  for (std::uint64_t region = 0; region < refcounts_.region_count(); ++region) {
+    if (const std::uint64_t block = refcounts_.block(region)) {
+      metadata_.add(block, geometry_.cluster_size());
+    }
+  }
+  for (std::uint64_t index = 0; index < header_.l1_count; ++index) {
+    if (const std::uint64_t table = map_.l1_entry(index) & offset_mask) {
+      metadata_.add(table, geometry_.cluster_size());
+    }
+  }
 }
 
 void Writer::write_features(std::uint64_t incompatible, std::uint64_t autoclear) {
@@ -127,6 +145,9 @@ void Writer::release(const Retired& retired) {
   for (std::uint64_t i = 0; i < retired.count; ++i) {
     const std::uint64_t offset = retired.offset + i * cluster_size;
     const bool free = space_.release(offset);
+    if (free) {
+      metadata_.remove(offset, cluster_size);
+    }
     if (free && retired.discard && fits(offset, cluster_size, files_.file->size())) {
       files_.file->discard(offset, cluster_size);
     }

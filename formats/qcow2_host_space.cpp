@@ -14,6 +14,8 @@ namespace {
 
 constexpr std::uint64_t min_growth = 1U << 20;   // bytes
 constexpr std::uint64_t max_growth = 64U << 20;  // bytes
+// A crash can leave clusters that are counted, or even mapped, and were never written.
+constexpr std::uint64_t max_beyond_end = 1U << 30;  // bytes
 
 // Gives the refcount table its old size back when no place was found for the new one.
 struct ShrinkUnless {
@@ -30,9 +32,10 @@ struct ShrinkUnless {
 
 }  // namespace
 
-HostSpace::HostSpace(DiskPtr file, Refcounts& refcounts)
+HostSpace::HostSpace(DiskPtr file, Refcounts& refcounts, Metadata& metadata)
     : file_(std::move(file)),
       refcounts_(refcounts),
+      metadata_(metadata),
       cluster_size_(refcounts.cluster_size()),
       untouched_from_(file_->size()),
       used_end_(file_->size()) {}
@@ -44,14 +47,24 @@ HostRun HostSpace::allocate(std::uint64_t most) {
 }
 
 // The first `least` to `most` free clusters in a row.  Goes up from next_free_ and ends, at the
-// latest, where the table cannot grow any more.
+// latest, not far beyond the file's end.
 std::uint64_t HostSpace::find_free(std::uint64_t least, std::uint64_t most, std::uint64_t& count) {
   std::uint64_t cluster = next_free_;
   count = 0;
   while (count < most) {
     const std::uint64_t at = cluster + count;
+    check_near_end(at * cluster_size_);
     const std::uint64_t region = refcounts_.region_of(at);
-    ensure_region(region);
+    if (region >= refcounts_.region_count()) {
+      if (count >= least) {
+        break;
+      }
+      grow_table(region + 1);
+      // The table may lie where the search had got to.
+      cluster = next_free_;
+      count = 0;
+      continue;
+    }
     if (refcounts_.block(region) == 0) {
       add_block(at);
     }
@@ -75,6 +88,7 @@ HostRun HostSpace::take(std::uint64_t cluster, std::uint64_t count) {
     throw_error(ENOSPC, layer,
                 fmt::format("the image file cannot grow beyond {:#x}", max_host_offset));
   }
+  metadata_.check_no_table(offset, end - offset);
   grow_to(end);
   for (std::uint64_t i = 0; i < count; ++i) {
     refcounts_.set(cluster + i, 1);
@@ -114,21 +128,17 @@ void HostSpace::extend(std::uint64_t offset, std::uint64_t count) {
   note_use(offset / cluster_size_, count);
 }
 
-void HostSpace::ensure_region(std::uint64_t region) {
-  if (region >= refcounts_.region_count()) {
-    grow_table(region + 1);
-  }
-}
-
 // A region without a block has only free clusters, so the block can be the first thing in it that
 // it counts.
 void HostSpace::add_block(std::uint64_t cluster) {
   const std::uint64_t offset = cluster * cluster_size_;
+  metadata_.check_no_table(offset, cluster_size_);
   grow_to(offset + cluster_size_);
   if (offset < untouched_from_) {
     file_->write_zeros(offset, cluster_size_);
   }
   refcounts_.add_block(refcounts_.region_of(cluster), offset);
+  metadata_.add(offset, cluster_size_);
   note_use(cluster, 1);
 }
 
@@ -149,8 +159,18 @@ void HostSpace::grow_table(std::uint64_t regions) {
   std::uint64_t count = 0;
   const std::uint64_t cluster = find_free(clusters, clusters, count);
   refcounts_.move_table(take(cluster, count).offset);
+  metadata_.add(refcounts_.table_offset(), clusters * cluster_size_);
   shrink.moved = true;
   retired_.push_back(old_place);
+}
+
+void HostSpace::check_near_end(std::uint64_t end) const {
+  const std::uint64_t size = file_->size();
+  if (end > size && end - size > max_beyond_end) {
+    throw_corrupt(layer, fmt::format("clusters up to {:#x} are in use, far beyond the file end "
+                                     "{:#x}",
+                                     end, size));
+  }
 }
 
 void HostSpace::grow_to(std::uint64_t end) {

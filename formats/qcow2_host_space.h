@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "disk/disk.h"
+#include "formats/qcow2_metadata.h"
 #include "formats/qcow2_refcounts.h"
 
 namespace vimg::qcow2 {
@@ -22,11 +23,11 @@ struct HostRun {
 // Threads: one at a time.
 class HostSpace {
  public:
-  // `refcounts` outlives this.
-  HostSpace(DiskPtr file, Refcounts& refcounts);
+  // `refcounts` and `metadata` outlive this.
+  HostSpace(DiskPtr file, Refcounts& refcounts, Metadata& metadata);
 
   // One to `most` clusters, each with a refcount of one now.  Throws Error(ENOSPC) when the format
-  // or the host has no room for more.
+  // or the host has no room for more, Error(EUCLEAN) when a table lies where nothing should be.
   HostRun allocate(std::uint64_t most);
   // Lowers the cluster's refcount.  True when it is free now.
   // Throws Error(EUCLEAN) when it was free already.
@@ -39,6 +40,9 @@ class HostSpace {
   // Where the refcount table was before it moved; it is in use until the header is durable.
   std::vector<HostRun> take_retired() { return std::exchange(retired_, {}); }
 
+  // Throws Error(EUCLEAN) when `end` lies too far beyond the file's end for anything to be there:
+  // following such a number would make the file as long as an image says.
+  void check_near_end(std::uint64_t end) const;
   // Makes the file at least `end` bytes long, and more, so that it grows in few steps.
   void grow_to(std::uint64_t end);
   // Cuts off what grow_to() made beyond the last cluster in use.
@@ -48,12 +52,12 @@ class HostSpace {
   std::uint64_t find_free(std::uint64_t least, std::uint64_t most, std::uint64_t& count);
   HostRun take(std::uint64_t cluster, std::uint64_t count);
   HostRun note_use(std::uint64_t cluster, std::uint64_t count);
-  void ensure_region(std::uint64_t region);
   void add_block(std::uint64_t cluster);
   void grow_table(std::uint64_t regions);
 
   const DiskPtr file_;
   Refcounts& refcounts_;
+  Metadata& metadata_;
   const std::uint64_t cluster_size_;
   std::uint64_t next_free_ = 0;   // no cluster before this one is free
   std::uint64_t untouched_from_;  // offset; nothing beyond it was ever written

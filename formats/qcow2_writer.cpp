@@ -57,8 +57,9 @@ Writer::Writer(const Header& header, Files files, ClusterMap& map, const Reader&
       map_(map),
       reader_(reader),
       max_changed_bytes_(cache_bytes),
+      metadata_(header.cluster_bits),
       refcounts_(header, files_.file, cache_bytes),
-      space_(files_.file, refcounts_) {}
+      space_(files_.file, refcounts_, metadata_) {}
 
 // Each round writes something, or another thread has allocated what this one wanted to; then the
 // next can write in place.
@@ -87,8 +88,15 @@ std::uint64_t Writer::write_in_place(std::uint64_t offset, ConstBytes data) {
   return run.length;
 }
 
+void Writer::check_no_table(std::uint64_t host_offset, std::uint64_t length) const {
+  if (!geometry_.external_data()) {
+    metadata_.check_no_table(host_offset, length);
+  }
+}
+
 // The file may end before the cluster does.
 void Writer::write_host(std::uint64_t host_offset, ConstBytes data) {
+  check_no_table(host_offset, data.size());
   if (!fits(host_offset, data.size(), files_.data->size())) {
     const std::lock_guard lock(mutex_);
     grow_data_to(host_offset + data.size());
@@ -98,6 +106,7 @@ void Writer::write_host(std::uint64_t host_offset, ConstBytes data) {
 
 void Writer::grow_data_to(std::uint64_t end) {
   if (!geometry_.external_data()) {
+    space_.check_near_end(end);
     space_.grow_to(end);
   } else if (files_.data->size() < end) {
     // At once to where QEMU has it.
@@ -159,8 +168,9 @@ void Writer::copy_old(const Allocation& allocation, GuestRange range) {
 
 void Writer::zero_host(const Allocation& allocation, GuestRange range) {
   if (!allocation.reads_zero) {
-    files_.data->write_zeros(allocation.host + (range.begin - allocation.clusters.begin),
-                             range.end - range.begin);
+    const std::uint64_t host = allocation.host + (range.begin - allocation.clusters.begin);
+    check_no_table(host, range.end - range.begin);
+    files_.data->write_zeros(host, range.end - range.begin);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "formats/qcow2_epochs.h"
 #include "formats/qcow2_host_space.h"
 #include "formats/qcow2_map.h"
+#include "formats/qcow2_metadata.h"
 #include "formats/qcow2_reader.h"
 #include "formats/qcow2_refcounts.h"
 
@@ -74,13 +75,16 @@ class Writer {
 
   void begin();
   void prepare_header();
+  void note_tables();
   void write_features(std::uint64_t incompatible, std::uint64_t autoclear);
 
   std::uint64_t write_in_place(std::uint64_t offset, ConstBytes data);
   std::uint64_t write_allocating(std::uint64_t offset, ConstBytes data);
   void write_host(std::uint64_t host_offset, ConstBytes data);
   void grow_data_to(std::uint64_t end);
+  void check_no_table(std::uint64_t host_offset, std::uint64_t length) const;
   Allocation plan(std::uint64_t offset, std::uint64_t length);
+  Entry sound_entry(std::uint64_t offset) const;
   bool follows(const Allocation& allocation, Need need, const Entry& entry) const;
   Need need_of(const Entry& entry, GuestRange range) const;
   bool has_content(const Entry& entry) const noexcept;
@@ -129,6 +133,7 @@ class Writer {
   std::mutex mutex_;                 // guards all below and the map's changes; never held over data
   std::condition_variable allocated_;
   std::list<GuestRange> allocating_;
+  Metadata metadata_;
   Refcounts refcounts_;
   HostSpace space_;
   std::vector<Retired> retired_;

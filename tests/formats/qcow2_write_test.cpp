@@ -1,11 +1,14 @@
 // Random changes to images of every kind, held against a model; QEMU judges what is left on disk.
 #include <algorithm>
+#include <filesystem>
+#include <map>
 #include <random>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 
+#include "disk/memory_disk.h"
 #include "tests/formats/qcow2_support.h"
 #include "tests/support/host.h"
 
@@ -175,6 +178,34 @@ class Changer {
   std::mt19937_64 random_;
 };
 
+// The files of one directory in memory, where a flush costs nothing.
+class MemoryImage {
+ public:
+  explicit MemoryImage(const TemporaryDirectory& directory) : directory_(directory) {
+    for (const char* name : {"image.qcow2", "image.data", "base.qcow2"}) {
+      if (std::filesystem::exists(directory / name)) {
+        disks_[name] = make_memory_disk(read_file(directory / name));
+      }
+    }
+  }
+
+  DiskPtr open() const {
+    TestContext context({}, Access::read_write);
+    context.disks = disks_;
+    return qcow2_driver.open(disks_.at("image.qcow2"), context);
+  }
+
+  void store() const {
+    for (const auto& [name, disk] : disks_) {
+      write_file(directory_ / name, content_of(*disk));
+    }
+  }
+
+ private:
+  const TemporaryDirectory& directory_;
+  std::map<std::string, DiskPtr, std::less<>> disks_;
+};
+
 void check_with_qemu(const TemporaryDirectory& directory, const std::vector<std::byte>& model) {
   const std::string in = "cd " + directory.path() + " && ";
   const CommandResult check = run(in + "qemu-img check -f qcow2 image.qcow2");
@@ -193,15 +224,17 @@ TEST_CASE("qcow2: after random changes QEMU finds every kind of image clean and 
     const TemporaryDirectory directory;
     must_run("cd " + directory.path() + "\n" + kind.make);
     Changer changer(decoded_by_qemu(directory), kind.largest, 1);
+    const MemoryImage image(directory);
     for (int session = 0; session < 3; ++session) {
       CAPTURE(session);
-      const DiskPtr disk = open_qcow2(directory / "image.qcow2", Access::read_write);
+      const DiskPtr disk = image.open();
       REQUIRE(disk->writable());
       for (int i = 0; i < 60; ++i) {
         changer.step(*disk);
       }
       REQUIRE(content_of(*disk) == changer.model());
     }
+    image.store();
     check_with_qemu(directory, changer.model());
   }
 }
@@ -238,6 +271,41 @@ TEST_CASE("qcow2: an image that is only opened for writing does not change by a 
     }
     CHECK(read_file(path) == before);
   }
+}
+
+TEST_CASE("qcow2: images that a killed QEMU left without refcounts are written and clean again") {
+  for (const char* options :
+       {"", "cluster_size=512,refcount_bits=64,", "cluster_size=4k,refcount_bits=1,"}) {
+    CAPTURE(options);
+    const TemporaryDirectory directory;
+    const std::string in = "cd " + directory.path() + " && ";
+    must_run(in + "qemu-img create -q -f qcow2 -o " + options + "lazy_refcounts=on image.qcow2 8M");
+    // Dies with everything but the refcounts on disk.
+    run(in + "qemu-io -c 'write -P 1 0 5M' -c 'write -P 2 7M 3k' -c flush -c abort image.qcow2");
+    CHECK(run(in + "qemu-img check image.qcow2").exit_code == 2);
+    Changer changer(content_of(*open_qcow2(directory / "image.qcow2")), 30000, 4);
+    {
+      const DiskPtr disk = open_qcow2(directory / "image.qcow2", Access::read_write);
+      for (int i = 0; i < 20; ++i) {
+        changer.step(*disk);
+      }
+    }
+    check_with_qemu(directory, changer.model());
+    const std::string info = must_run(in + "qemu-img info --output=json image.qcow2");
+    CHECK(info.find("\"dirty-flag\": false") != std::string::npos);
+  }
+}
+
+TEST_CASE("qcow2: the image says that it is dirty while refcounts are written lazily") {
+  const DiskPtr file = make_memory_disk(made_by_qemu("-o lazy_refcounts=on image.qcow2 1M"));
+  TestContext context({}, Access::read_write);
+  DiskPtr disk = qcow2_driver.open(file, context);
+  CHECK(read_object<be64>(*file, 72) == 0);
+  disk->write(0, std::vector<std::byte>(512, std::byte{1}));
+  disk->flush();
+  CHECK(read_object<be64>(*file, 72) == 1);
+  disk.reset();
+  CHECK(read_object<be64>(*file, 72) == 0);
 }
 
 TEST_CASE("qcow2: writing to a dirty image rebuilds its refcounts first") {
