@@ -18,6 +18,9 @@ struct DataRange {
 
 // What the file system calls data, in order.
 std::vector<DataRange> data_ranges(const Worker& worker, const Node& file, int fd) {
+  if (worker.options().sync_before_seek && fsync(fd) != 0) {
+    worker.fail_errno("fsync");
+  }
   const std::uint64_t size = file.content.size();
   std::vector<DataRange> ranges;
   for (std::uint64_t at = 0; at < size;) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <span>
+#include <string>
+#include <vector>
 
 #include "tests/stress/worker.h"
 
@@ -26,7 +28,8 @@ std::span<const Operation> attribute_operations();
 // Large directories, growing files, what all processes do in one directory.
 std::span<const Operation> burst_operations();
 
-// Runs a random one.
-void run_random_operation(Worker& worker);
+// All of them but those called as one of `skipped`, each as often as its weight says.  Throws
+// std::runtime_error for a name that none has.
+std::vector<const Operation*> weighted_operations(const std::vector<std::string>& skipped);
 
 }  // namespace vimg::stress

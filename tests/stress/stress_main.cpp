@@ -37,6 +37,8 @@ struct Options {
   std::uint64_t max_offset = std::uint64_t(1) << 31;
   unsigned verify_seconds = 20;
   bool no_xattr = false;
+  bool sync_before_seek = false;
+  std::vector<std::string> skipped;
   std::string save;
   std::string verify_only;
 };
@@ -54,6 +56,10 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--max-offset", options.max_offset, "where the longest sparse file ends");
   app.add_option("--verify-seconds", options.verify_seconds, "time between whole verifications");
   app.add_flag("--no-xattr", options.no_xattr, "leave extended attributes alone");
+  app.add_flag("--sync-before-seek", options.sync_before_seek,
+               "fsync a file before SEEK_DATA and SEEK_HOLE");
+  app.add_option("--skip", options.skipped, "an operation to leave out; may be given again")
+      ->allow_extra_args(false);
   app.add_option("--save", options.save, "write what the tree holds at the end to this file");
   app.add_option("--verify-only", options.verify_only, "compare the tree with such a file");
   try {
@@ -76,8 +82,9 @@ void make_directory(const std::string& path) {
   const auto end = Clock::now() + std::chrono::seconds(options.seconds);
   auto next_verification = Clock::now() + std::chrono::seconds(options.verify_seconds);
   std::uint64_t operations = 0;
+  const auto choices = weighted_operations(options.skipped);
   while (Clock::now() < end && (options.steps == 0 || operations < options.steps)) {
-    run_random_operation(worker);
+    worker.random().pick(choices)->run(worker);
     ++operations;
     if (Clock::now() >= next_verification) {
       verify_tree(worker);
@@ -105,9 +112,10 @@ std::vector<pid_t> start_workers(const Options& options) {
     make_directory(directory);
     const pid_t child = fork();
     if (child == 0) {
-      run_worker({directory, shared, options.seed, number,
-                  options.megabytes * 256 / options.processes, options.max_offset, abilities},
-                 options);
+      run_worker(
+          {directory, shared, options.seed, number, options.megabytes * 256 / options.processes,
+           options.max_offset, abilities, options.sync_before_seek},
+          options);
     }
     children.push_back(child);
   }

@@ -35,6 +35,8 @@ struct WorkerOptions {
   std::size_t max_pages;     // that all files together may hold
   std::uint64_t max_offset;  // bytes; where sparse files end
   Abilities abilities;
+  bool sync_before_seek;  // the file system may forget what is not yet written when it is asked
+                          // for data and holes
 };
 
 class Worker {
