@@ -154,7 +154,7 @@ Release read_release(const GuestTree& tree) {
 
 std::string read_hostname(const GuestTree& tree) {
   for (const char* path : {"/etc/hostname", "/etc/HOSTNAME"}) {
-    const std::string name = first_line(text_of_file(tree, path).value_or(""));
+    std::string name = first_line(text_of_file(tree, path).value_or(""));
     if (!name.empty()) {
       return name;
     }
