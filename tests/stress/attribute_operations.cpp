@@ -40,7 +40,9 @@ void change_mode(Worker& worker) {
   if (!worker.is_superuser()) {
     mode |= target->node->is_directory() ? 0700 : 0600;
   } else if (worker.random().percent(10)) {
+    // The sticky bit only on directories: elsewhere it means nothing, and FUSE loses it on chown.
     mode = mode_t(worker.random().below(010000));
+    mode &= target->node->is_directory() ? mode_t(07777) : mode_t(06777);
   }
   worker.log("chmod {} to {:o}", target->path, mode);
   if (worker.succeeded(fchmodat(worker.root_fd(), target->path.c_str(), mode, 0), "chmod")) {
