@@ -96,7 +96,7 @@ void reply_entry(fuse_req_t request, const MountState& mount, const View& view,
   const fuse_entry_param entry = entry_of(mount, view, attributes);
   view.filesystem->remember(attributes.inode);
   if (fuse_reply_entry(request, &entry) != 0) {
-    note_errors(mount, [&] { view.filesystem->forget(attributes.inode, 1); });
+    note_errors(mount.problems, [&] { view.filesystem->forget(attributes.inode, 1); });
   }
 }
 

@@ -20,6 +20,10 @@ constexpr int signal_code_base = 128;
 
 void leave_terminal() noexcept {
   setsid();
+  // Not to keep the directory's file system in use.
+  if (chdir("/") != 0) {
+    std::fputs("vimgmount: cannot leave the working directory\n", stderr);
+  }
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     dup2(null, fd);

@@ -29,14 +29,4 @@ void guard(fuse_req_t request, Action&& action) noexcept {
   }
 }
 
-// Runs `action` where no reply is due; what it throws is noted.
-template <typename Action>
-void note_errors(const MountState& mount, Action&& action) noexcept {
-  try {
-    action();
-  } catch (const std::exception& error) {
-    mount.problems.add(error.what());
-  }
-}
-
 }  // namespace vimg

@@ -55,7 +55,7 @@ void lookup(fuse_req_t request, fuse_ino_t parent, const char* name) noexcept {
 }
 
 void forget_node(MountState& mount, fuse_ino_t node, std::uint64_t count) noexcept {
-  note_errors(mount, [&] {
+  note_errors(mount.problems, [&] {
     if (!is_virtual(node)) {
       const Tree::Place place = mount.tree.place(node);
       place.view->filesystem->forget(place.inode, count);

@@ -121,13 +121,12 @@ class Mount {
   // What was written is brought to the images; they stay open.
   void flush() noexcept {
     for (ServedFileSystem& filesystem : tree_.filesystems()) {
-      try {
-        if (WritableFileSystem* writer = filesystem.writer()) {
-          writer->flush();
-        }
-      } catch (const std::exception& error) {
-        problems_.add(error.what());
+      if (WritableFileSystem* writer = filesystem.writer()) {
+        note_errors(problems_, [writer] { writer->flush(); });
       }
+    }
+    for (const Image& image : guest_->images()) {
+      note_errors(problems_, [&image] { image.disk->flush(); });
     }
   }
 

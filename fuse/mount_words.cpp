@@ -26,9 +26,9 @@ bool is_generic(std::string_view word) noexcept {
          word.starts_with("context=");
 }
 
-// Those that libfuse or the kernel's FUSE take.
-constexpr std::array<std::string_view, 4> session_words{"allow_other", "allow_root", "noexec",
-                                                        "default_permissions"};
+// Those that libfuse or the kernel's FUSE take.  debug: libfuse says every request on stderr.
+constexpr std::array<std::string_view, 5> session_words{"allow_other", "allow_root", "debug",
+                                                        "default_permissions", "noexec"};
 
 std::vector<std::string> split(std::string_view words) {
   std::vector<std::string> result;
@@ -95,12 +95,14 @@ bool apply_session_word(const std::string& word, MountOptions& options) {
 
 }  // namespace
 
-void apply_mount_words(const std::string& words, MountOptions& options) {
+std::vector<std::string> apply_mount_words(const std::string& words, MountOptions& options) {
+  std::vector<std::string> rest;
   for (const std::string& word : split(words)) {
     if (!apply_keyword(word, options) && !apply_session_word(word, options) && !is_generic(word)) {
-      throw_error(EINVAL, "-o", fmt::format("unknown option '{}'", word));
+      rest.push_back(word);
     }
   }
+  return rest;
 }
 
 std::vector<std::string> filesystem_options(const std::vector<std::string>& words) {

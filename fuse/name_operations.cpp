@@ -53,7 +53,7 @@ void create(fuse_req_t request, fuse_ino_t parent, const char* name, mode_t mode
     file->keep_cache = 1;
     target.view.filesystem->remember(attributes.inode);
     if (fuse_reply_create(request, &entry, file) != 0) {
-      note_errors(mount, [&] { target.view.filesystem->forget(attributes.inode, 1); });
+      note_errors(mount.problems, [&] { target.view.filesystem->forget(attributes.inode, 1); });
     }
   });
 }

@@ -118,10 +118,25 @@ void take_layout(const CommandLine& line, MountOptions& options) {
   options.layout = Layout::requests;
 }
 
+// With one file system at the mount point, its options may stand among those of the mount, as they
+// do with mount(8).
+void give_to_filesystem(const std::vector<std::string>& words, MountOptions& options) {
+  if (words.empty()) {
+    return;
+  }
+  if (options.requests.size() != 1) {
+    refuse(fmt::format("unknown option '{}' in -o; file systems have theirs in -m", words.front()));
+  }
+  auto& own = options.requests.front().options;
+  own.insert(own.end(), words.begin(), words.end());
+}
+
 MountOptions options_of(const CommandLine& line) {
   MountOptions options;
+  std::vector<std::string> unknown;
   for (const std::string& words : line.words) {
-    apply_mount_words(words, options);
+    const auto rest = apply_mount_words(words, options);
+    unknown.insert(unknown.end(), rest.begin(), rest.end());
   }
   take_images(line, options);
   options.guest.format = line.format.empty() ? options.guest.format : line.format;
@@ -130,6 +145,7 @@ MountOptions options_of(const CommandLine& line) {
   allowed.insert(allowed.end(), line.allowed.begin(), line.allowed.end());
   take_writing(line, options);
   take_layout(line, options);
+  give_to_filesystem(unknown, options);
   options.pid_file = line.pid_file;
   options.run = line.foreground ? MountOptions::Run::foreground : MountOptions::Run::background;
   options.echo = line.verbose ? ProblemLog::Echo::on : ProblemLog::Echo::off;

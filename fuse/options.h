@@ -47,9 +47,9 @@ MountOptions parse_mount_options(int count, const char* const* arguments);
 // Throws Error(EINVAL) when `text` is no -m argument.
 MountRequest parse_mount_request(const std::string& text);
 
-// Takes the comma-separated words of one -o into `options`.  Throws Error(EINVAL) naming a word
-// that nobody knows.
-void apply_mount_words(const std::string& words, MountOptions& options);
+// Takes the comma-separated words of one -o into `options`, and returns those that are not known
+// here: the file system's own.
+std::vector<std::string> apply_mount_words(const std::string& words, MountOptions& options);
 
 // Options of a file system less those that the kernel's VFS would take, as mount(8) and fstab mix
 // them: "noatime", "defaults", "nofail".

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -26,5 +27,15 @@ class ProblemLog {
   std::vector<std::string> messages_;
   std::uint64_t left_out_ = 0;
 };
+
+// Runs `action`; what it throws is noted in `problems`, as there is nobody to be told.
+template <typename Action>
+void note_errors(ProblemLog& problems, Action&& action) noexcept {
+  try {
+    action();
+  } catch (const std::exception& error) {
+    problems.add(error.what());
+  }
+}
 
 }  // namespace vimg

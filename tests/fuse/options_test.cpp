@@ -96,6 +96,18 @@ TEST_CASE("options: -i excludes -m") {
   CHECK(advice_for({"-i", "-m", "p1", "image", "/mnt"}).exit_code == 2);
 }
 
+TEST_CASE("options: words of a file system go to the one that is mounted") {
+  const MountOptions options = parse({"image", "/mnt", "-o", "noload,volume=p2"});
+  REQUIRE(options.requests.size() == 1);
+  CHECK(options.requests[0].options == std::vector<std::string>{"noload"});
+}
+
+TEST_CASE("options: a word that belongs to nobody is named") {
+  const Advice advice = advice_for({"image", "/mnt", "-o", "ro,foo=1"});
+  CHECK(advice.exit_code == 2);
+  CHECK(advice.text.find("'foo=1'") != std::string::npos);
+}
+
 TEST_CASE("options: help and version are no mistakes") {
   CHECK(advice_for({"--help"}).exit_code == 0);
   CHECK(advice_for({"--version"}).text == "vimgmount " VIMG_VERSION "\n");
