@@ -104,6 +104,8 @@ ConstBytes load_bitmap(Change& change, std::uint32_t group, GroupDescriptor& des
                                        free_clusters_of(descriptor), clusters - used));
     }
     change.set_descriptor(group, descriptor);
+    // Its checksum is made at commit(), but this change may look at it again before.
+    change.volume().checked_block_bitmaps.insert(group);
     return change.read(block);
   }
   const ConstBytes bits = change.read(block);

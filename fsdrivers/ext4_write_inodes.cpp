@@ -79,6 +79,8 @@ ConstBytes load_bitmap(Change& change, std::uint32_t group, GroupDescriptor& des
     descriptor.flags = std::uint16_t(descriptor.flags & ~group_inodes_unused);
     set_unused_inodes(descriptor, layout.inodes_per_group);
     change.set_descriptor(group, descriptor);
+    // Its checksum is made at commit(), but this change may look at it again before.
+    change.volume().checked_inode_bitmaps.insert(group);
     return bits;
   }
   const ConstBytes bits = change.read(block);
