@@ -17,4 +17,10 @@ Advice usage_advice(const std::string& command, const std::string& message) {
   return {int(ExitCode::usage), fmt::format("{0}: {1}\nTry '{0} --help'.\n", command, message)};
 }
 
+void say(const std::string& message) {
+  std::fputs(fmt::format("vimgmount: {}\n", message).c_str(), stderr);
+}
+
+void warn(const std::string& message) { say("warning: " + message); }
+
 }  // namespace vimg

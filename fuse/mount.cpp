@@ -1,7 +1,6 @@
 #include "fuse/mount.h"
 
 #include <malloc.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,19 +13,14 @@
 #include "disk/error.h"
 #include "fuse/control_thread.h"
 #include "fuse/mount_table.h"
-#include "fuse/report.h"
+#include "fuse/mounted_guest.h"
 #include "fuse/session.h"
 #include "fuse/status_socket.h"
-#include "fuse/tree_builder.h"
 
 namespace vimg {
 namespace {
 
 namespace fs = std::filesystem;
-
-void say(const std::string& message) {
-  std::fputs(fmt::format("vimgmount: {}\n", message).c_str(), stderr);
-}
 
 [[noreturn]] void refuse_mountpoint(const MountOptions& options, int code) {
   // EACCES would mean a reference inside an image that was refused.
@@ -72,84 +66,6 @@ void tell_ready(const MountOptions& options) {
   }
 }
 
-timespec now() noexcept {
-  timespec time{};
-  clock_gettime(CLOCK_REALTIME, &time);
-  return time;
-}
-
-// An opened guest and what is shown of it.
-class Mount {
- public:
-  explicit Mount(const MountOptions& options)
-      : guest_(Guest::open(options.images, options.guest)),
-        problems_(options.echo),
-        claims_(volume_overlaps(*guest_)) {
-    details_.systems = build_tree(*guest_, options, claims_, problems_, tree_);
-  }
-
-  MountState state(const MountOptions& options) {
-    MountState state{
-        .tree = tree_,
-        .problems = problems_,
-        .claims = claims_,
-        .volume_disk = [this](std::size_t i) { return guest_->volumes()[i].disk; },
-        .report = [this] { return report_text(*guest_, details_, problems_.messages()); }};
-    state.access = guest_->writable() ? MountAccess::read_write : MountAccess::read_only;
-    state.permissions = options.permissions;
-    state.owner = geteuid();
-    state.owner_group = getegid();
-    state.mounted = now();
-    return state;
-  }
-
-  // What the user should know now.
-  void say_warnings() const {
-    for (const Image& image : guest_->images()) {
-      for (const std::string& warning : image.warnings) {
-        say("warning: " + warning);
-      }
-    }
-    for (const std::string& problem : guest_->problems()) {
-      say("warning: " + problem);
-    }
-    for (const std::string& problem : problems_.messages()) {
-      say("warning: " + problem);
-    }
-  }
-
-  // What was written is brought to the images; they stay open.
-  void flush() noexcept {
-    for (ServedFileSystem& filesystem : tree_.filesystems()) {
-      if (WritableFileSystem* writer = filesystem.writer()) {
-        note_errors(problems_, [writer] { writer->flush(); });
-      }
-    }
-    for (const Image& image : guest_->images()) {
-      note_errors(problems_, [&image] { image.disk->flush(); });
-    }
-  }
-
-  FinalStatus finish() noexcept {
-    try {
-      for (ServedFileSystem& filesystem : tree_.filesystems()) {
-        filesystem.forget_all();
-      }
-      guest_->finish();
-      return {ExitCode::ok, {}};
-    } catch (const std::exception& error) {
-      return {ExitCode::flush_failed, error.what()};
-    }
-  }
-
- private:
-  std::shared_ptr<Guest> guest_;
-  GuestDetails details_;
-  ProblemLog problems_;
-  VolumeClaims claims_;
-  Tree tree_;
-};
-
 // What findmnt and df show: the first image.
 std::string source_of(const MountOptions& options) {
   std::error_code error;
@@ -159,21 +75,21 @@ std::string source_of(const MountOptions& options) {
 
 int serve(const MountOptions& options, const Ready& ready) {
   const std::string mountpoint = checked_mountpoint(options);
-  Mount mount(options);
-  mount.say_warnings();
-  MountState state = mount.state(options);
-  Session session(state, {source_of(options), options.session_words});
+  MountedGuest guest(options);
+  guest.show(options);
+  guest.say_warnings();
+  Session session(guest.state(), {source_of(options), options.session_words});
   session.mount(mountpoint);
   const auto mounted = find_fuse_mount(mountpoint);
   StatusServer status_server(mounted ? mounted->device : "unknown");
   {
-    const ControlThread control(session, status_server, mountpoint, [&] { mount.flush(); });
+    const ControlThread control(session, status_server, mountpoint, [&] { guest.flush(); });
     write_pid_file(options.pid_file);
     tell_ready(options);
     ready();
     session.serve();
   }
-  const FinalStatus status = mount.finish();
+  const FinalStatus status = guest.finish();
   status_server.tell(status);
   if (status.code != ExitCode::ok) {
     say(status.message);

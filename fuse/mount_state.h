@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <atomic>
 #include <ctime>
 #include <functional>
 #include <string>
@@ -19,7 +20,8 @@ enum class Permissions {
   kernel,  // -o default_permissions
 };
 
-// Lives as long as the session; the members are used by many threads and know how.
+// Lives as long as the session.  All but the last two members stay as they were made; what they
+// refer to is used by many threads and knows how.
 struct MountState {
   Tree& tree;
   ProblemLog& problems;
@@ -33,6 +35,10 @@ struct MountState {
   uid_t owner = 0;  // who mounted, and owns the virtual nodes
   gid_t owner_group = 0;
   timespec mounted{};  // the time of the virtual nodes
+
+  // The session's: the kernel drops what it knows of a node's attributes.
+  std::function<void(NodeId node)> forget_attributes = [](NodeId) {};
+  std::atomic<bool> greeted = false;  // the kernel's INIT was answered
 
   bool writable() const noexcept { return access == MountAccess::read_write; }
 };

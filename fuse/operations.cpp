@@ -8,7 +8,7 @@ namespace {
 
 // What libfuse would ask for by itself and is not wanted here:
 //   ATOMIC_O_TRUNC     open() does not truncate; the kernel then asks for it apart
-//   HANDLE_KILLPRIV    the kernel knows who writes, and drops SUID and SGID itself
+//   HANDLE_KILLPRIV    its second version is better: init_flags.h
 //   AUTO_INVAL_DATA    nothing changes behind the kernel's back, so no cache is doubted
 //   SPLICE_*           the bytes are in memory already; a pipe would only be a detour
 constexpr unsigned unwanted = FUSE_CAP_ATOMIC_O_TRUNC | FUSE_CAP_HANDLE_KILLPRIV |

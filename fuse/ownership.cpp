@@ -2,10 +2,13 @@
 
 namespace vimg {
 
+bool acts_as_root(const MountState& mount, const fuse_ctx& caller) noexcept {
+  return caller.uid == 0 || (mount.permissions == Permissions::none && caller.uid == mount.owner);
+}
+
 Owner owner_of_new(const MountState& mount, const fuse_ctx& caller) noexcept {
-  const bool acts_as_root =
-      mount.permissions == Permissions::none && (caller.uid == mount.owner || caller.uid == 0);
-  return acts_as_root ? Owner{0, 0} : Owner{caller.uid, caller.gid};
+  const bool root = mount.permissions == Permissions::none && acts_as_root(mount, caller);
+  return root ? Owner{0, 0} : Owner{caller.uid, caller.gid};
 }
 
 mode_t masked_mode(const FileSystem& filesystem, InodeNumber directory, mode_t mode, mode_t umask) {

@@ -13,6 +13,10 @@ struct Owner {
   gid_t gid;
 };
 
+// The mounting user and root act as the guest's root, unless the kernel checks permissions: then
+// only root does.
+bool acts_as_root(const MountState& mount, const fuse_ctx& caller) noexcept;
+
 // The guest's root for the user who mounted and for root, unless the kernel checks permissions;
 // else the caller.
 Owner owner_of_new(const MountState& mount, const fuse_ctx& caller) noexcept;

@@ -1,5 +1,8 @@
 #include "fuse/session.h"
 
+#include <sys/uio.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <thread>
@@ -7,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "disk/error.h"
+#include "fuse/init_flags.h"
 #include "fuse/operations.h"
 
 namespace vimg {
@@ -43,6 +47,20 @@ std::string option_words(const MountState& mount, const SessionOptions& options)
   return words;
 }
 
+// Not noexcept: libfuse ends its threads by cancelling them here, which unwinds like an exception.
+ssize_t read_request(int fd, void* buffer, std::size_t size, void*) {
+  return read(fd, buffer, size);
+}
+
+// The first answer is that to INIT.
+ssize_t write_answer(int fd, iovec* parts, int count, void* user_data) noexcept {
+  auto& greeted = static_cast<MountState*>(user_data)->greeted;
+  if (!greeted.load(std::memory_order_relaxed) && !greeted.exchange(true)) {
+    add_init_flags(parts, count);
+  }
+  return writev(fd, parts, count);
+}
+
 void interrupt_waiting() {
   struct sigaction action {};
   action.sa_handler = [](int) {};
@@ -64,6 +82,10 @@ Session::Session(MountState& mount, const SessionOptions& options)
   if (session_ == nullptr) {
     throw_error(EINVAL, "mount", "FUSE does not take these options");
   }
+  mount.forget_attributes = [this](NodeId node) {
+    // A negative offset leaves the cached bytes alone.
+    fuse_lowlevel_notify_inval_inode(session_, node, -1, 0);
+  };
 }
 
 Session::~Session() {
@@ -74,6 +96,16 @@ Session::~Session() {
 void Session::mount(const std::string& mountpoint) {
   if (fuse_session_mount(session_, mountpoint.c_str()) != 0) {
     throw_error(EIO, mountpoint, "cannot be mounted on");
+  }
+  answer_through_hook();
+}
+
+void Session::answer_through_hook() {
+  fuse_custom_io io{};
+  io.read = read_request;
+  io.writev = write_answer;
+  if (fuse_session_custom_io(session_, &io, fuse_session_fd(session_)) != 0) {
+    throw_error(ENOMEM, "mount", "FUSE does not take a hook");
   }
 }
 

@@ -31,6 +31,8 @@ class Session {
   void stop() noexcept;
 
  private:
+  void answer_through_hook();
+
   fuse_session* session_;
   pthread_t serving_thread_;
 };

@@ -5,6 +5,7 @@
 #include "fuse/attributes.h"
 #include "fuse/guard.h"
 #include "fuse/operations.h"
+#include "fuse/privileges.h"
 #include "fuse/volume_file.h"
 
 namespace vimg {
@@ -30,11 +31,15 @@ std::size_t write_place(const MountState& mount, const Tree::Place& place, std::
 }
 
 void write(fuse_req_t request, fuse_ino_t node, const char* data, std::size_t size, off_t offset,
-           fuse_file_info*) noexcept {
+           fuse_file_info* file) noexcept {
   guard(request, [&](MountState& mount) {
+    const Tree::Place place = mount.tree.place(node);
+    // What comes from the page cache was checked by the kernel when it was put there.
+    if (place.view != nullptr && file->writepage == 0) {
+      take_privileges_for_write(mount, node, place, *fuse_req_ctx(request));
+    }
     const ConstBytes bytes = bytes_of(std::string_view(data, size));
-    fuse_reply_write(request,
-                     write_place(mount, mount.tree.place(node), std::uint64_t(offset), bytes));
+    fuse_reply_write(request, write_place(mount, place, std::uint64_t(offset), bytes));
   });
 }
 
@@ -86,13 +91,14 @@ void setattr(fuse_req_t request, fuse_ino_t node, struct stat* wanted, int which
              fuse_file_info*) noexcept {
   guard(request, [&](MountState& mount) {
     const Tree::Place place = mount.tree.place(node);
-    const AttributeChange change = change_of(*wanted, which);
+    AttributeChange change = change_of(*wanted, which);
     if (place.view == nullptr) {
       change_virtual(mount, *place.virtual_node, change);
       const fuse_entry_param entry = entry_of(mount, *place.virtual_node);
       fuse_reply_attr(request, &entry.attr, entry.attr_timeout);
       return;
     }
+    take_privileges(mount, place, *fuse_req_ctx(request), change);
     const Attributes changed = place.view->filesystem->writing().change(place.inode, change);
     const struct stat status = stat_of(mount, *place.view, changed);
     fuse_reply_attr(request, &status, cache_timeout(*place.view, changed.mode));

@@ -33,7 +33,8 @@ bool can_mount() {
   return false;
 }
 
-MemoryMount::MemoryMount(std::shared_ptr<MemoryFileSystem> filesystem, MountAccess access)
+MemoryMount::MemoryMount(std::shared_ptr<MemoryFileSystem> filesystem, MountAccess access,
+                         const std::vector<std::string>& words)
     : state_{.tree = tree_,
              .problems = problems_,
              .claims = claims_,
@@ -44,7 +45,7 @@ MemoryMount::MemoryMount(std::shared_ptr<MemoryFileSystem> filesystem, MountAcce
   tree_.show_at_root(tree_.add_view(tree_.add_filesystem(source_of(filesystem, access))));
   std::promise<void> mounted;
   thread_ = std::thread([&] {
-    Session session(state_, {"memory", {}});
+    Session session(state_, {"memory", words});
     session.mount(directory_.path());
     mounted.set_value();
     session.serve();

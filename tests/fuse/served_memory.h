@@ -28,7 +28,8 @@ bool can_mount();
 class MemoryMount {
  public:
   explicit MemoryMount(std::shared_ptr<MemoryFileSystem> filesystem,
-                       MountAccess access = MountAccess::read_write);
+                       MountAccess access = MountAccess::read_write,
+                       const std::vector<std::string>& words = {});
   ~MemoryMount();
   MemoryMount(const MemoryMount&) = delete;
   MemoryMount& operator=(const MemoryMount&) = delete;

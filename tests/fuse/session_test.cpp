@@ -199,6 +199,24 @@ TEST_CASE("session: SUID and SGID go when another than root writes the file") {
   CHECK((status_of(mount / "f").st_mode & 07777) == 0777);
 }
 
+TEST_CASE("session: a write by another user takes SUID away, and stat shows it") {
+  if (!can_mount() || geteuid() != 0) {
+    MESSAGE("skipped: only root can become another user");
+    return;
+  }
+  const auto filesystem = std::make_shared<MemoryFileSystem>();
+  const Attributes file = add_file(*filesystem, root, "f", "x");
+  AttributeChange privileged;
+  privileged.permissions = 04777;
+  filesystem->change(file.inode, privileged);
+  const MemoryMount mount(filesystem, MountAccess::read_write, {"allow_other"});
+  CHECK((status_of(mount / "f").st_mode & 07777) == 04777);
+  must_run("setpriv --reuid=65534 --regid=65534 --clear-groups sh -c 'echo y >>" + (mount / "f") +
+           "'");
+  CHECK((status_of(mount / "f").st_mode & 07777) == 0777);
+  CHECK(text_in(mount / "f") == "xy\n");
+}
+
 TEST_CASE("session: truncation at open and by call") {
   if (!can_mount()) {
     return;
