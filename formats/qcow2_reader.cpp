@@ -8,11 +8,16 @@
 namespace vimg::qcow2 {
 namespace {
 
+// A run may be given shorter than it is; so one call does not read every L2 table of a disk.
+constexpr int max_joined_runs = 64;
+
 // Runs that an L2 table or slice boundary parts although their bytes follow each other; whether
 // they may be written in place does not matter to a reader.
 bool continues(const Mapping& run, const Mapping& next) noexcept {
-  return run.kind == next.kind &&
-         (run.kind != Mapping::Kind::data || run.host_offset + run.length == next.host_offset);
+  if (run.kind != next.kind || run.kind == Mapping::Kind::compressed) {
+    return false;
+  }
+  return run.kind != Mapping::Kind::data || run.host_offset + run.length == next.host_offset;
 }
 
 }  // namespace
@@ -44,7 +49,7 @@ void Reader::read(std::uint64_t offset, Bytes out) const {
 
 Mapping Reader::run(std::uint64_t offset, std::uint64_t max) const {
   Mapping run = map_.find(offset, max);
-  while (run.length < max && run.kind != Mapping::Kind::compressed) {
+  for (int joined = 0; joined < max_joined_runs && run.length < max; ++joined) {
     const Mapping next = map_.find(offset + run.length, max - run.length);
     if (!continues(run, next)) {
       break;

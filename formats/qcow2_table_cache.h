@@ -44,7 +44,7 @@ class TableCache {
  private:
   struct Slice {
     std::vector<std::byte> content;
-    mutable std::atomic<bool> used = true;
+    mutable std::atomic<bool> used = false;  // since the clock came by
     bool is_changed = false;
   };
 
