@@ -30,7 +30,9 @@ FreeCounts counts_in_superblock(const Superblock& superblock, std::uint32_t clus
 FreeCounts free_counts(const Volume& volume) {
   const Geometry& geometry = volume.geometry();
   if (geometry.group_count > max_counted_groups) {
-    return counts_in_superblock(volume.superblock(), geometry.cluster_blocks);
+    // Not the copy from when it was opened: a writer may have changed it since.
+    return counts_in_superblock(read_object<Superblock>(volume.disk(), superblock_offset),
+                                geometry.cluster_blocks);
   }
   FreeCounts counts;
   for (std::uint32_t group = 0; group < geometry.group_count; ++group) {

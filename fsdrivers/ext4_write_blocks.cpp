@@ -32,11 +32,13 @@ void set_free_clusters(GroupDescriptor& group, std::uint32_t count) noexcept {
   group.free_block_count_high = std::uint16_t(count >> 16);
 }
 
-void set_free_blocks(Change& change, std::uint64_t clusters) {
+// The superblock counts blocks where group descriptors count clusters.
+void set_free_clusters(Change& change, std::uint64_t clusters) {
+  const std::uint64_t blocks = clusters << change.layout().cluster_bits;
   Superblock& super = change.edit_super();
-  super.free_block_count_low = std::uint32_t(clusters);
+  super.free_block_count_low = std::uint32_t(blocks);
   if (change.layout().has_incompat(incompat_64bit)) {
-    super.free_block_count_high = std::uint32_t(clusters >> 32);
+    super.free_block_count_high = std::uint32_t(blocks >> 32);
   }
 }
 
@@ -44,7 +46,7 @@ std::uint64_t free_clusters(Change& change) {
   const Superblock& super = change.super();
   const std::uint32_t high =
       change.layout().has_incompat(incompat_64bit) ? super.free_block_count_high.value() : 0;
-  return std::uint64_t(high) << 32 | super.free_block_count_low;
+  return joined(high, super.free_block_count_low) >> change.layout().cluster_bits;
 }
 
 // Marks the clusters of `group` that [first, first + count) covers; the rest lies elsewhere.
@@ -151,7 +153,7 @@ BlockRun take(Change& change, std::uint32_t group, GroupDescriptor descriptor, C
   set_bits(change.edit_block_bitmap(group, block_bitmap_of(descriptor)), run.first, run.count);
   set_free_clusters(descriptor, std::uint32_t(free - run.count));
   change.set_descriptor(group, descriptor);
-  set_free_blocks(change, total - run.count);
+  set_free_clusters(change, total - run.count);
   change.volume().hints.next_cluster[group] = std::uint32_t(run.first + run.count);
   return {fs.first_block(group) + (std::uint64_t(run.first) << fs.cluster_bits),
           std::uint64_t(run.count) << fs.cluster_bits};
@@ -267,14 +269,10 @@ void free_blocks(Change& change, std::uint64_t first, std::uint64_t count) {
     clear_bits(change.edit_block_bitmap(group, block_bitmap_of(descriptor)), bit, clusters);
     set_free_clusters(descriptor, std::uint32_t(free_clusters_of(descriptor) + clusters));
     change.set_descriptor(group, descriptor);
-    set_free_blocks(change, free_clusters(change) + clusters);
+    set_free_clusters(change, free_clusters(change) + clusters);
     change.volume().hints.longest_run.erase(group);
     first = stop;
   }
-}
-
-std::uint64_t free_block_count(Change& change) {
-  return free_clusters(change) << change.layout().cluster_bits;
 }
 
 }  // namespace vimg::ext4

@@ -28,6 +28,4 @@ void free_blocks(Change& change, std::uint64_t first, std::uint64_t count);
 // Throws Error(EUCLEAN) when [first, first + count) leaves the file system.
 void check_blocks(const Layout& layout, std::uint64_t first, std::uint64_t count);
 
-std::uint64_t free_block_count(Change& change);
-
 }  // namespace vimg::ext4

@@ -292,6 +292,7 @@ bool Change::is_empty() const noexcept {
 
 void Change::commit() {
   if (is_empty()) {
+    entries_.clear();
     return;
   }
   seal_bitmaps();

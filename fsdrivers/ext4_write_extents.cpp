@@ -96,6 +96,7 @@ class Tree {
   void split(const Path& path, std::size_t level);
   void remove_entry(const Path& path, std::size_t level, std::size_t index);
   void shrink_root();
+  [[noreturn]] void throw_moved(const MappedRun& run) const;
   std::uint64_t take_block();
   void give_back_block(std::uint64_t block);
 
@@ -327,11 +328,23 @@ void Tree::shrink_root() {
   }
 }
 
+void Tree::throw_moved(const MappedRun& run) const {
+  throw_corrupt(
+      layer, fmt::format("inode {}: extents overlap at block {:#x}", inode_.number, run.logical));
+}
+
 void Tree::cut(const MappedRun& run) {
   const Path path = find(run.logical);
   const std::size_t level = path.size() - 1;
+  // Extents that overlap may have changed what is found here since `run` was.
+  if (path[level].index == 0) {
+    throw_moved(run);
+  }
   const std::size_t index = path[level].index - 1;
   const MappedRun whole = run_of(entry_at(node(path[level].block), index));
+  if (whole.end() < run.end()) {
+    throw_moved(run);
+  }
   const std::uint64_t head = run.logical - whole.logical;
   const std::uint64_t tail = whole.end() - run.end();
   if (head == 0 && tail == 0) {

@@ -66,8 +66,12 @@ std::shared_mutex& Ext4Writer::content_lock(InodeNumber inode) {
 }
 
 void Ext4Writer::flush() {
-  const std::lock_guard lock(metadata_mutex_);
-  volume_->cache->flush();
+  {
+    // Between two operations, so that none is written by half.
+    const std::lock_guard lock(metadata_mutex_);
+    volume_->cache->write_back();
+  }
+  volume_->cache->disk()->flush();
 }
 
 void Ext4Writer::release(InodeNumber inode) {

@@ -41,6 +41,9 @@ FoundEntry must_find(Change& change, const InodeRecord& directory, std::string_v
   if (!directory.is_directory()) {
     throw_error(ENOTDIR, layer, fmt::format("inode {} is not a directory", directory.number));
   }
+  if (directory.has_flag(inode_encrypted)) {
+    throw_error(ENOKEY, layer, fmt::format("directory {} is encrypted", directory.number));
+  }
   const auto found = find_entry(change, directory, name);
   if (!found) {
     throw_error(ENOENT, layer, "no such name");
@@ -63,6 +66,12 @@ void set_symlink_target(Change& change, InodeRecord& link, std::string_view targ
 }  // namespace
 
 Attributes Ext4Writer::create(InodeNumber directory, std::string_view name, const NewFile& file) {
+  if (S_ISDIR(file.mode)) {
+    return make_directory(directory, name, file);
+  }
+  if (file_type_of(file.mode) == 0 || S_ISLNK(file.mode)) {
+    throw_error(EINVAL, layer, fmt::format("a new file of mode {:#o}", file.mode));
+  }
   const auto number = apply([&](Change& change, InodeSet& inodes) {
     InodeRecord& parent = inodes.get(directory);
     check_new_name(change, parent, name);

@@ -1,5 +1,6 @@
 // Ext4Writer: names moved, replaced and exchanged.
 #include <cerrno>
+#include <unordered_set>
 
 #include <fmt/format.h>
 
@@ -61,8 +62,9 @@ Move find_move(Change& change, InodeSet& inodes, InodeNumber from_directory,
 // Throws Error(EINVAL) when `inode` lies on the way from `directory` to the root.
 void check_not_inside(Change& change, const InodeRecord& directory, const InodeRecord& inode) {
   std::uint32_t at = directory.number;
-  // A way with more steps than there are inodes goes in a ring.
-  for (std::uint32_t left = change.layout().inode_count; left != 0; --left) {
+  std::unordered_set<std::uint32_t> passed;
+  // Ends at the root, or where it has been before.
+  while (passed.insert(at).second) {
     if (at == inode.number) {
       throw_error(EINVAL, layer, "a directory cannot be moved into itself");
     }

@@ -102,10 +102,16 @@ TEST_CASE("ext4 writing: a directory of thousands of names stays findable and cl
   }
 }
 
+// What the superblock counts, as dumpe2fs shows it.
+std::string free_counts(const std::string& path) {
+  return test::must_run("dumpe2fs -h " + path + " 2>/dev/null | grep ^Free");
+}
+
 TEST_CASE("ext4 writing: what was removed leaves the file system as empty as it was") {
   for (const std::string& kind : kinds) {
     CAPTURE(kind);
     Ext4Image image(kind);
+    const std::string counted = free_counts(image.path());
     const FileSystemStatistics before = image.fs().statistics();
     const InodeNumber directory = image.make_directory(image.root(), "directory");
     const InodeNumber file = image.put(directory, "file", pattern(200'000, 2));
@@ -125,6 +131,7 @@ TEST_CASE("ext4 writing: what was removed leaves the file system as empty as it 
     CHECK(after.blocks_free == before.blocks_free);
     CHECK(after.inodes_free == before.inodes_free);
     CHECK(image.fsck() == "");
+    CHECK(free_counts(image.path()) == counted);
   }
 }
 
