@@ -60,7 +60,7 @@ class Rebuild {
   // A new block makes the file longer by one cluster, and counts 64 at least, so this ends.
   void add_missing_blocks() {
     for (std::uint64_t region = 0;
-         counts_.size() > 0 && region <= refcounts_.region_of(counts_.size() - 1); ++region) {
+         !counts_.empty() && region <= refcounts_.region_of(counts_.size() - 1); ++region) {
       if (region >= refcounts_.region_count()) {
         grow_table(region + 1);
       }

@@ -1,5 +1,7 @@
 #include "formats/worker_pool.h"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -8,8 +10,17 @@ namespace {
 
 constexpr std::size_t max_shared_threads = 8;
 
+// Those that this process may run on, which hardware_concurrency() does not look at.
+std::size_t cpu_count() noexcept {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0) {
+    return std::thread::hardware_concurrency();
+  }
+  return std::size_t(CPU_COUNT(&allowed));
+}
+
 std::size_t shared_thread_count() noexcept {
-  const std::size_t cpus = std::thread::hardware_concurrency();
+  const std::size_t cpus = cpu_count();
   return cpus < 2 ? 0 : std::min(cpus, max_shared_threads);
 }
 

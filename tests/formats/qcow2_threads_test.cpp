@@ -1,6 +1,10 @@
 // Several threads on one qcow2 disk; worth most under the thread sanitizer.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
@@ -8,7 +12,9 @@
 
 #include <doctest/doctest.h>
 
+#include "disk/memory_disk.h"
 #include "disk/slice.h"
+#include "formats/worker_pool.h"
 #include "tests/formats/qcow2_support.h"
 #include "tests/support/host.h"
 
@@ -166,6 +172,61 @@ TEST_CASE("qcow2: threads read compressed clusters ahead of each other") {
     thread.join();
   }
   CHECK(wrong == 0);
+}
+
+namespace {
+
+// Holds up reads until two of them are under way at once, or for a second.
+class MeetingDisk final : public Disk {
+ public:
+  explicit MeetingDisk(DiskPtr disk) : disk_(std::move(disk)) {}
+
+  std::uint64_t size() const noexcept override { return disk_->size(); }
+  void begin() { waiting_ = true; }
+  bool met() const {
+    const std::lock_guard lock(mutex_);
+    return met_;
+  }
+
+ private:
+  void do_read(std::uint64_t offset, Bytes out) const override {
+    if (waiting_) {
+      std::unique_lock lock(mutex_);
+      ++inside_;
+      met_ = met_ || inside_ > 1;
+      changed_.notify_all();
+      changed_.wait_for(lock, std::chrono::seconds(1), [this] { return met_; });
+      --inside_;
+    }
+    disk_->read(offset, out);
+  }
+
+  const DiskPtr disk_;
+  std::atomic<bool> waiting_ = false;
+  mutable std::mutex mutex_;  // guards all below
+  mutable std::condition_variable changed_;
+  mutable int inside_ = 0;
+  mutable bool met_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("qcow2: one sequential reader has several compressed clusters decoded at once") {
+  if (WorkerPool::shared().thread_count() == 0) {
+    MESSAGE("skipped: there is only one CPU");
+    return;
+  }
+  const TemporaryDirectory directory;
+  const auto file = std::make_shared<MeetingDisk>(
+      make_memory_disk(read_file(unpack_image(directory, "formats/qcow2-zstd.qcow2"))));
+  TestContext context;
+  const DiskPtr disk = qcow2_driver.open(file, context);
+  file->begin();
+  std::vector<std::byte> piece(65536);
+  for (std::uint64_t at = 0; at + piece.size() <= disk->size(); at += piece.size()) {
+    disk->read(at, piece);
+  }
+  CHECK(file->met());
 }
 
 }  // namespace vimg::test
