@@ -32,6 +32,12 @@ double cache_timeout(const View& view, mode_t type) noexcept {
   return view.shared && view.filesystem->writable() && S_ISDIR(type) ? 0 : long_timeout;
 }
 
+double name_timeout(const View& view) noexcept {
+  // The kernel keeps each spelling apart, and would not know that one of them is no longer right.
+  const bool folds = view.filesystem->writable() && view.filesystem->folds_names();
+  return folds ? 0 : cache_timeout(view, S_IFDIR);
+}
+
 struct stat stat_of(const MountState& mount, const View& view, const Attributes& attributes) {
   struct stat result {};
   result.st_ino = mount.tree.shown_inode(view, attributes.inode);
@@ -71,7 +77,7 @@ fuse_entry_param entry_of(const MountState& mount, const View& view, const Attri
   entry.generation = attributes.generation;
   entry.attr = stat_of(mount, view, attributes);
   entry.attr_timeout = cache_timeout(view, attributes.mode);
-  entry.entry_timeout = cache_timeout(view, S_IFDIR);
+  entry.entry_timeout = name_timeout(view);
   return entry;
 }
 

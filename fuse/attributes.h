@@ -11,6 +11,8 @@ namespace vimg {
 // How long the kernel may use an answer without asking again, in seconds.  Long, as every change
 // comes through this mount; 0 where it may come through another view.
 double cache_timeout(const View& view, mode_t type) noexcept;
+// The same for a name in a directory, and for its absence.
+double name_timeout(const View& view) noexcept;
 constexpr double long_timeout = 86400;
 
 struct stat stat_of(const MountState& mount, const View& view, const Attributes& attributes);

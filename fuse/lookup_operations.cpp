@@ -10,7 +10,7 @@ namespace {
 // An entry without a node: the kernel keeps for a while that there is no such name.
 void reply_missing(fuse_req_t request, const View& view) {
   fuse_entry_param nothing{};
-  nothing.entry_timeout = cache_timeout(view, S_IFDIR);
+  nothing.entry_timeout = name_timeout(view);
   fuse_reply_entry(request, &nothing);
 }
 

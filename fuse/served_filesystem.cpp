@@ -1,10 +1,21 @@
 #include "fuse/served_filesystem.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include "disk/error.h"
 
 namespace vimg {
+namespace {
+
+// ext4 has it among its features.
+bool folds_names_by(const FileSystemInfo& info) {
+  return std::any_of(info.facts.begin(), info.facts.end(), [](const auto& fact) {
+    return fact.first == "features" && fact.second.find("casefold") != std::string::npos;
+  });
+}
+
+}  // namespace
 
 const FileSystem& ServedFileSystem::reading() {
   if (source_.check) {
@@ -46,6 +57,7 @@ std::shared_ptr<FileSystem> ServedFileSystem::share() {
 // Called under mutex_.  The one that was open before lives on, as other threads may be in it.
 void ServedFileSystem::open(MountAccess access) {
   auto opened = source_.open(access);
+  folds_names_ = folds_names_by(opened->info());
   if (access == MountAccess::read_only) {
     read_only_ = std::move(opened);
     current_.store(read_only_.get(), std::memory_order_release);

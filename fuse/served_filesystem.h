@@ -32,6 +32,9 @@ class ServedFileSystem {
   bool opened() const noexcept { return current_.load() != nullptr; }
   bool writable() const noexcept { return source_.access == MountAccess::read_write; }
 
+  // Some directories take one file's name for another's that differs in case only.
+  bool folds_names() const noexcept { return folds_names_.load(); }
+
   // Throws Error when it cannot be opened; each call tries again.
   const FileSystem& reading();
   // The same for writing; Error(EROFS) when that is not allowed.  What reading() gave before stays
@@ -58,6 +61,7 @@ class ServedFileSystem {
   std::shared_ptr<FileSystem> read_write_;
   std::atomic<const FileSystem*> current_ = nullptr;
   std::atomic<WritableFileSystem*> writer_ = nullptr;
+  std::atomic<bool> folds_names_ = false;
 };
 
 }  // namespace vimg

@@ -149,6 +149,24 @@ class Write(MountTest):
         self.must_umount()
         must("qemu-img", "check", image)
 
+    def test_names_that_differ_in_case_only(self):
+        image = self.new_disk(mkfs=("mke2fs", "-q", "-t", "ext4", "-O", "casefold"))
+        for command in ("mkdir d", "set_inode_field d flags 0x40080000"):
+            must("debugfs", "-w", "-R", command, f"{image}?offset={OFFSET}")
+        self.mount("-w", "--volume", "p1", image)
+        with open(self.at("d/Name"), "w") as file:
+            file.write("x")
+        self.assertTrue(os.path.exists(self.at("d/NAME")))
+        self.assertTrue(os.path.exists(self.at("d/name")))
+        os.unlink(self.at("d/naMe"))
+        for name in ("Name", "NAME", "name"):
+            self.assertFalse(os.path.exists(self.at(f"d/{name}")))
+        with open(self.at("d/NAME"), "w") as file:
+            file.write("y")
+        self.assertTrue(os.path.exists(self.at("d/name")))
+        self.must_umount()
+        self.assertClean(image)
+
     def test_what_is_unlinked_while_open_frees_its_space(self):
         image = self.new_disk("qcow2")
         self.mount("-w", "--volume", "p1", image)
