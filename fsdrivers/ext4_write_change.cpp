@@ -93,7 +93,7 @@ std::uint16_t descriptor_checksum(const Layout& layout, std::uint32_t group, Con
 
 }  // namespace
 
-WriteVolume::WriteVolume(DiskPtr disk, const Superblock& super)
+WriteVolume::WriteVolume(const DiskPtr& disk, const Superblock& super)
     : layout(super, disk->size()),
       cache(std::make_shared<MetadataCache>(disk, layout.block_size(), clean_bytes, dirty_bytes)) {}
 

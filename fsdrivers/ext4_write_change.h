@@ -28,7 +28,7 @@ struct AllocationHints {
 // What the operations on one file system share.  Guarded by the lock of its owner.
 struct WriteVolume {
   // Throws Error(EUCLEAN) for a superblock that does not describe what fits `disk`.
-  WriteVolume(DiskPtr disk, const Superblock& super);
+  WriteVolume(const DiskPtr& disk, const Superblock& super);
 
   const Layout layout;
   const std::shared_ptr<MetadataCache> cache;

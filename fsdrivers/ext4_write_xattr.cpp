@@ -37,7 +37,7 @@ class XattrEditor {
   StoredXattr* find(XattrName name);
   void erase(XattrName name);
   // Puts it where there is room.  Throws Error(ENOSPC).
-  void insert(StoredXattr attribute);
+  void insert(const StoredXattr& attribute);
   void store();
   void drop();
 
@@ -123,7 +123,7 @@ bool XattrEditor::try_insert(const StoredXattr& attribute) {
   return false;
 }
 
-void XattrEditor::insert(StoredXattr attribute) {
+void XattrEditor::insert(const StoredXattr& attribute) {
   if (try_insert(attribute)) {
     return;
   }

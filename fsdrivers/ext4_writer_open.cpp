@@ -21,7 +21,7 @@ std::unique_ptr<Ext4FileSystem> open_writable(DiskPtr disk, const Options& optio
   if (!disk->writable()) {
     throw_error(EROFS, layer, "the disk cannot be written");
   }
-  auto volume = std::make_unique<WriteVolume>(std::move(disk), superblock);
+  auto volume = std::make_unique<WriteVolume>(disk, superblock);
   auto reader = std::make_unique<Ext4FileSystem>(make_metadata_view(volume->cache), options,
                                                  MountAccess::read_write, std::move(warnings));
   reader->set_writer(std::make_unique<Ext4Writer>(std::move(volume), *reader));
