@@ -49,6 +49,7 @@ class Ext4Writer final : public WritableFileSystem {
   void rename(InodeNumber from_directory, std::string_view from_name, InodeNumber to_directory,
               std::string_view to_name, RenameMode mode) override;
   void write(InodeNumber file, std::uint64_t offset, ConstBytes data) override;
+  void write_late(InodeNumber file, std::uint64_t offset, ConstBytes data) override;
   void fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset,
                  std::uint64_t length) override;
   Attributes change(InodeNumber inode, const AttributeChange& change) override;
@@ -72,8 +73,10 @@ class Ext4Writer final : public WritableFileSystem {
   std::uint32_t drop_directory(Change& change, InodeRecord& inode);
   std::uint32_t drop_replaced(Change& change, InodeRecord& inode, InodeRecord& directory);
   void note_nameless(std::uint32_t inode);
-  bool try_overwrite(InodeNumber file, std::uint64_t offset, ConstBytes data);
-  void write_allocating(InodeNumber file, std::uint64_t offset, ConstBytes data);
+  enum class Times { now, kept };
+  void write_at(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times);
+  bool try_overwrite(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times);
+  void write_allocating(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times);
   void resize(InodeNumber file, std::uint64_t size);
   // In as many changes as it takes; the caller holds the content lock alone.
   void free_range_of(InodeNumber file, std::uint64_t from_block, std::uint64_t to_block);

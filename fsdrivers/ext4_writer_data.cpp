@@ -55,22 +55,31 @@ void check_append_only(const InodeRecord& file, std::uint64_t offset) {
 }  // namespace
 
 void Ext4Writer::write(InodeNumber file, std::uint64_t offset, ConstBytes data) {
+  write_at(file, offset, data, Times::now);
+}
+
+void Ext4Writer::write_late(InodeNumber file, std::uint64_t offset, ConstBytes data) {
+  write_at(file, offset, data, Times::kept);
+}
+
+void Ext4Writer::write_at(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times) {
   if (data.empty()) {
     return;
   }
-  if (!try_overwrite(file, offset, data)) {
-    write_allocating(file, offset, data);
+  if (!try_overwrite(file, offset, data, times)) {
+    write_allocating(file, offset, data, times);
   }
 }
 
-bool Ext4Writer::try_overwrite(InodeNumber file, std::uint64_t offset, ConstBytes data) {
+bool Ext4Writer::try_overwrite(InodeNumber file, std::uint64_t offset, ConstBytes data,
+                               Times times) {
   const std::shared_lock shared(content_lock(file));
   const std::vector<Target> targets = apply([&](Change& change, InodeSet& inodes) {
     InodeRecord inode = load_inode(change, file);
     check_can_write(inode);
     check_append_only(inode, offset);
     std::vector<Target> found = targets_of(change, inode, offset, data);
-    if (!found.empty()) {
+    if (!found.empty() && times == Times::now) {
       touch(inode);
       inodes.add(std::move(inode));
     }
@@ -82,7 +91,8 @@ bool Ext4Writer::try_overwrite(InodeNumber file, std::uint64_t offset, ConstByte
   return !targets.empty();
 }
 
-void Ext4Writer::write_allocating(InodeNumber file, std::uint64_t offset, ConstBytes data) {
+void Ext4Writer::write_allocating(InodeNumber file, std::uint64_t offset, ConstBytes data,
+                                  Times times) {
   const std::unique_lock alone(content_lock(file));
   apply([&](Change& change, InodeSet& inodes) {
     InodeRecord& inode = inodes.get(file);
@@ -97,7 +107,9 @@ void Ext4Writer::write_allocating(InodeNumber file, std::uint64_t offset, ConstB
     if (*end > size_of(inode)) {
       set_file_size(change, inode, *end);
     }
-    touch(inode);
+    if (times == Times::now) {
+      touch(inode);
+    }
   });
 }
 

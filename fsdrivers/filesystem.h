@@ -155,6 +155,11 @@ class WritableFileSystem {
 
   // Writes all of `data`, growing the file as needed.
   virtual void write(InodeNumber file, std::uint64_t offset, ConstBytes data) = 0;
+  // The same for what the caller held back for a while: mtime and ctime stay, as the caller sets
+  // those of the time when it took the data.
+  virtual void write_late(InodeNumber file, std::uint64_t offset, ConstBytes data) {
+    write(file, offset, data);
+  }
   virtual void fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset,
                          std::uint64_t length) = 0;
   virtual Attributes change(InodeNumber inode, const AttributeChange& change) = 0;

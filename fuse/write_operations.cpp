@@ -21,12 +21,20 @@ DiskPtr writable_volume(const MountState& mount, const VirtualNode& node) {
   return disk;
 }
 
-std::size_t write_place(const MountState& mount, const Tree::Place& place, std::uint64_t offset,
-                        ConstBytes data) {
+// The kernel's page cache gives what it has taken, and the times of that, when it likes.
+enum class WriteSource { caller, page_cache };
+
+std::size_t write_place(const MountState& mount, const Tree::Place& place, WriteSource source,
+                        std::uint64_t offset, ConstBytes data) {
   if (place.view == nullptr) {
     return write_volume(*writable_volume(mount, *place.virtual_node), offset, data);
   }
-  place.view->filesystem->writing().write(place.inode, offset, data);
+  WritableFileSystem& writer = place.view->filesystem->writing();
+  if (source == WriteSource::page_cache) {
+    writer.write_late(place.inode, offset, data);
+  } else {
+    writer.write(place.inode, offset, data);
+  }
   return data.size();
 }
 
@@ -35,11 +43,12 @@ void write(fuse_req_t request, fuse_ino_t node, const char* data, std::size_t si
   guard(request, [&](MountState& mount) {
     const Tree::Place place = mount.tree.place(node);
     // What comes from the page cache was checked by the kernel when it was put there.
-    if (place.view != nullptr && file->writepage == 0) {
+    const WriteSource source = file->writepage != 0 ? WriteSource::page_cache : WriteSource::caller;
+    if (place.view != nullptr && source == WriteSource::caller) {
       take_privileges_for_write(mount, node, place, *fuse_req_ctx(request));
     }
     const ConstBytes bytes = bytes_of(std::string_view(data, size));
-    fuse_reply_write(request, write_place(mount, place, std::uint64_t(offset), bytes));
+    fuse_reply_write(request, write_place(mount, place, source, std::uint64_t(offset), bytes));
   });
 }
 

@@ -135,6 +135,22 @@ TEST_CASE("ext4 writing: what was removed leaves the file system as empty as it 
   }
 }
 
+TEST_CASE("ext4 writing: what was held back changes no times") {
+  Ext4Image image("-t ext4");
+  const InodeNumber file = image.put(image.root(), "file", "content");
+  AttributeChange change;
+  change.mtime = timespec{1000, 1};
+  change.ctime = timespec{2000, 2};
+  image.writer().change(file, change);
+  image.writer().write_late(file, 3, bytes_of(std::string_view("fuse")));
+  image.writer().write_late(file, 5'000, bytes_of(std::string_view("more")));
+  const Attributes found = image.fs().attributes(file);
+  CHECK(found.size == 5'004);
+  CHECK(found.mtime.tv_sec == 1000);
+  CHECK(found.ctime.tv_sec == 2000);
+  CHECK(image.fsck() == "");
+}
+
 TEST_CASE("ext4 writing: a full disk refuses with ENOSPC and can be emptied again") {
   for (const std::string& kind : kinds) {
     CAPTURE(kind);
