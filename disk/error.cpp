@@ -31,6 +31,8 @@ ExitCode exit_code_for(const Error& error) noexcept {
       return ExitCode::refused;
     case EBUSY:
       return ExitCode::locked;
+    case EINVAL:
+      return ExitCode::usage;
     default:
       return ExitCode::cannot_open;
   }

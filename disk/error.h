@@ -61,7 +61,8 @@ enum class ExitCode {
   flush_failed = 6,
 };
 
-// The exit code for an error met while opening: EACCES and ELOOP are refusals, EBUSY is a lock.
+// The exit code for an error met while opening: EACCES and ELOOP are refusals, EBUSY is a lock,
+// EINVAL is a wrong command line.
 ExitCode exit_code_for(const Error& error) noexcept;
 
 }  // namespace vimg

@@ -20,7 +20,7 @@ enum class Permissions {
   kernel,  // -o default_permissions
 };
 
-// Lives as long as the session.  All but the last two members stay as they were made; what they
+// Lives as long as the session.  All but the last three members stay as they were made; what they
 // refer to is used by many threads and knows how.
 struct MountState {
   Tree& tree;
@@ -38,6 +38,10 @@ struct MountState {
 
   // The session's: the kernel drops what it knows of a node's attributes.
   std::function<void(NodeId node)> forget_attributes = [](NodeId) {};
+  // The session's: runs `action` in another thread after the kernel has written out what its page
+  // cache holds of a node.
+  std::function<void(NodeId node, std::function<void()> action)> after_write_back =
+      [](NodeId, const std::function<void()>& action) { action(); };
   std::atomic<bool> greeted = false;  // the kernel's INIT was answered
 
   bool writable() const noexcept { return access == MountAccess::read_write; }

@@ -64,6 +64,18 @@ std::optional<std::uint64_t> seek_place(const MountState& mount, const Tree::Pla
   return seek_volume(*disk_of(mount, *place.virtual_node), offset, target);
 }
 
+void reply_seek(fuse_req_t request, NodeId node, std::uint64_t offset, SeekTarget target) noexcept {
+  guard(request, [&](MountState& mount) {
+    if (const auto found = seek_place(mount, mount.tree.place(node), offset, target)) {
+      fuse_reply_lseek(request, off_t(*found));
+    } else {
+      fuse_reply_err(request, ENXIO);
+    }
+  });
+}
+
+// The kernel asks without writing out its page cache first, so that what was just written would
+// seem to be a hole.
 void lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence,
            fuse_file_info*) noexcept {
   guard(request, [&](MountState& mount) {
@@ -72,12 +84,13 @@ void lseek(fuse_req_t request, fuse_ino_t node, off_t offset, int whence,
       return;
     }
     const SeekTarget target = whence == SEEK_DATA ? SeekTarget::data : SeekTarget::hole;
-    const auto found = seek_place(mount, mount.tree.place(node), std::uint64_t(offset), target);
-    if (found) {
-      fuse_reply_lseek(request, off_t(*found));
-    } else {
-      fuse_reply_err(request, ENXIO);
+    if (!mount.writable()) {
+      reply_seek(request, node, std::uint64_t(offset), target);
+      return;
     }
+    mount.after_write_back(node, [request, node, offset, target] {
+      reply_seek(request, node, std::uint64_t(offset), target);
+    });
   });
 }
 

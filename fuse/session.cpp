@@ -86,10 +86,18 @@ Session::Session(MountState& mount, const SessionOptions& options)
     // A negative offset leaves the cached bytes alone.
     fuse_lowlevel_notify_inval_inode(session_, node, -1, 0);
   };
+  mount.after_write_back = [this](NodeId node, std::function<void()> action) {
+    write_back_.post([this, node, action = std::move(action)] {
+      // Cached pages that are dropped are written first.
+      fuse_lowlevel_notify_inval_inode(session_, node, 0, 0);
+      action();
+    });
+  };
 }
 
 Session::~Session() {
   fuse_session_unmount(session_);
+  write_back_.finish();
   fuse_session_destroy(session_);
 }
 

@@ -6,6 +6,7 @@
 
 #include "fuse/fuse_api.h"
 #include "fuse/mount_state.h"
+#include "fuse/work_thread.h"
 
 namespace vimg {
 
@@ -34,6 +35,7 @@ class Session {
   void answer_through_hook();
 
   fuse_session* session_;
+  WorkThread write_back_;
   pthread_t serving_thread_;
 };
 

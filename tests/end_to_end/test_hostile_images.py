@@ -256,7 +256,8 @@ def attack_truncated_header(d):
 
 
 def attack_corrupt_bit_for_writing(d):
-    return ["-w", header_lie(d, 72, struct.pack(">Q", 2))], 3, ["corrupt"]
+    """It is shown, but nothing can be written."""
+    return ["-w", header_lie(d, 72, struct.pack(">Q", 2))], 0, ["corrupt", "only be read"]
 
 
 # Partition tables: what can be used is used, the rest is a problem that is said; nothing loops or allocates by a lie.
