@@ -91,7 +91,7 @@ int serve(const MountOptions& options, const Ready& ready) {
   }
   const FinalStatus status = guest.finish();
   status_server.tell(status);
-  if (status.code != ExitCode::ok) {
+  if (!status.message.empty()) {
     say(status.message);
   }
   return int(status.code);

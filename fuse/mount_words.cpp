@@ -42,32 +42,30 @@ std::vector<std::string> split(std::string_view words) {
   return result;
 }
 
-using Setter = void (*)(MountOptions&, std::string);
+using Setter = void (*)(MountOptions&, const std::string&);
 struct Keyword {
   std::string_view name;  // with the "=" where a value follows
   Setter set;
 };
 const std::array keywords{
-    Keyword{"ro", [](MountOptions& o, std::string) { o.guest.write = WriteMode::none; }},
-    Keyword{"rw", [](MountOptions& o, std::string) { o.guest.write = WriteMode::in_place; }},
-    Keyword{"scratch", [](MountOptions& o, std::string) { o.guest.write = WriteMode::scratch; }},
-    Keyword{"inspect", [](MountOptions& o, std::string) { o.layout = Layout::inspected; }},
+    Keyword{"ro", [](MountOptions& o, const std::string&) { o.guest.write = WriteMode::none; }},
+    Keyword{"rw", [](MountOptions& o, const std::string&) { o.guest.write = WriteMode::in_place; }},
+    Keyword{"scratch",
+            [](MountOptions& o, const std::string&) { o.guest.write = WriteMode::scratch; }},
+    Keyword{"inspect", [](MountOptions& o, const std::string&) { o.layout = Layout::inspected; }},
     Keyword{"overlay=",
-            [](MountOptions& o, std::string value) {
+            [](MountOptions& o, const std::string& value) {
               o.guest.write = WriteMode::overlay;
-              o.guest.overlay_path = std::move(value);
+              o.guest.overlay_path = value;
             }},
-    Keyword{"volume=",
-            [](MountOptions& o, std::string value) {
-              o.requests.push_back({.volume = std::move(value)});
-            }},
-    Keyword{"format=",
-            [](MountOptions& o, std::string value) { o.guest.format = std::move(value); }},
+    Keyword{"volume=", [](MountOptions& o,
+                          const std::string& value) { o.requests.push_back({.volume = value}); }},
+    Keyword{"format=", [](MountOptions& o, const std::string& value) { o.guest.format = value; }},
     Keyword{"snapshot=",
-            [](MountOptions& o, std::string value) { o.guest.snapshot = std::move(value); }},
+            [](MountOptions& o, const std::string& value) { o.guest.snapshot = value; }},
     Keyword{"allow_refs=",
-            [](MountOptions& o, std::string value) {
-              o.guest.allowed_directories.push_back(std::move(value));
+            [](MountOptions& o, const std::string& value) {
+              o.guest.allowed_directories.push_back(value);
             }},
 };
 

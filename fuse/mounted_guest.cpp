@@ -2,7 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <ctime>
+#include <span>
+
+#include <fmt/format.h>
 
 #include "fuse/advice.h"
 #include "fuse/report.h"
@@ -36,7 +40,7 @@ void MountedGuest::show(const MountOptions& options) {
   details_.systems = build_tree(*guest_, options, claims_, problems_, tree_);
 }
 
-void MountedGuest::say_warnings() const {
+void MountedGuest::say_warnings() {
   for (const Image& image : guest_->images()) {
     for (const std::string& warning : image.warnings) {
       warn(warning);
@@ -45,7 +49,9 @@ void MountedGuest::say_warnings() const {
   for (const std::string& problem : guest_->problems()) {
     warn(problem);
   }
-  for (const std::string& problem : problems_.messages()) {
+  const auto problems = problems_.messages();
+  problems_said_ = problems.size();
+  for (const std::string& problem : problems) {
     warn(problem);
   }
 }
@@ -68,7 +74,9 @@ FinalStatus MountedGuest::finish() noexcept {
   }
   try {
     guest_->finish();
-    return {ExitCode::ok, {}};
+    const auto problems = problems_.messages();
+    const auto unsaid = std::span(problems).subspan(std::min(problems_said_, problems.size()));
+    return {ExitCode::ok, fmt::format("{}", fmt::join(unsaid, "\n"))};
   } catch (const std::exception& error) {
     return {ExitCode::flush_failed, error.what()};
   }

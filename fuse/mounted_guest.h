@@ -26,16 +26,18 @@ class MountedGuest {
   MountState& state() noexcept { return state_; }
 
   // What the user should know before the mount is there.
-  void say_warnings() const;
+  void say_warnings();
   // What was written is brought to the images; they stay open.
   void flush() noexcept;
-  // The mount is gone.  All is written and marked clean, or the answer says what could not be.
+  // The mount is gone.  All is written and marked clean, or the answer says what could not be. When
+  // all is well its message holds the problems met since say_warnings(), a line each.
   FinalStatus finish() noexcept;
 
  private:
   std::shared_ptr<Guest> guest_;
   GuestDetails details_;
   ProblemLog problems_;
+  std::size_t problems_said_ = 0;
   VolumeClaims claims_;
   Tree tree_;
   MountState state_;

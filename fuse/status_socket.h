@@ -5,8 +5,8 @@
 // tells each side who the other is, so neither can be fooled: a client believes only a listener
 // that runs as the user who mounted, and a server answers only that user and root.
 //
-// The server says nothing until the end, then one line, "CODE MESSAGE", and the end of the stream
-// comes when its process is gone.
+// The server says nothing until the end, then "CODE MESSAGE", and the end of the stream comes when
+// its process is gone.
 #pragma once
 
 #include <sys/types.h>
@@ -22,7 +22,7 @@ namespace vimg {
 // How a mount ended.
 struct FinalStatus {
   ExitCode code;
-  std::string message;  // empty when all is well
+  std::string message;  // why not ok, or else warnings, a line each
 };
 
 class StatusServer {

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <sstream>
 #include <thread>
 
 #include <fmt/format.h>
@@ -79,8 +80,9 @@ void wait_for_close(int fd) {
   }
 }
 
-// Throws Error(EIO) unless the process that served the mount is gone and said that all is well.
-void await_end(std::optional<StatusClient> client, const std::string& mountpoint) {
+// Throws Error(EIO) unless the process that served the mount is gone and said that all is written.
+// Returns its warnings, a line each.
+std::string await_end(std::optional<StatusClient> client, const std::string& mountpoint) {
   if (!client) {
     throw_error(EIO, mountpoint,
                 "unmounted, but its process was not found, so nobody says whether all was written");
@@ -94,24 +96,29 @@ void await_end(std::optional<StatusClient> client, const std::string& mountpoint
   if (status->code != ExitCode::ok) {
     throw_error(EIO, mountpoint, status->message);
   }
+  return status->message;
 }
 
-void umount(const UmountOptions& options) {
+// Returns what the mount had to say, a line each.
+std::string umount(const UmountOptions& options) {
   if (options.wait_fd) {
     wait_for_close(*options.wait_fd);
   }
   const MountedFuse mount = mount_at(options.mountpoint);
   auto client = StatusClient::connect(mount.device, mount.owner);
   unmount_patiently(mount.mountpoint, options);
-  if (options.mode == UnmountMode::when_unused) {
-    await_end(std::move(client), options.mountpoint);
+  return options.mode == UnmountMode::when_unused ? await_end(std::move(client), options.mountpoint)
+                                                  : std::string();
+}
+
+void say(const UmountOptions& options, const std::string& message) {
+  if (options.words == UmountOptions::Words::all) {
+    std::fputs(fmt::format("vimgumount: {}\n", message).c_str(), stderr);
   }
 }
 
 int fail(const UmountOptions& options, ExitCode code, const char* message) {
-  if (options.words == UmountOptions::Words::all) {
-    std::fputs(fmt::format("vimgumount: {}\n", message).c_str(), stderr);
-  }
+  say(options, message);
   return int(code);
 }
 
@@ -121,7 +128,10 @@ int run_vimgumount(int count, const char* const* arguments) {
   UmountOptions options;
   try {
     options = parse_umount_options(count, arguments);
-    umount(options);
+    std::istringstream warnings(umount(options));
+    for (std::string line; std::getline(warnings, line);) {
+      say(options, "warning: " + line);
+    }
     return int(ExitCode::ok);
   } catch (const Advice& advice) {
     return give(advice);

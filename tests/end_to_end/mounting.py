@@ -18,6 +18,7 @@ MOUNT = os.path.join(BIN, "vimgmount")
 UMOUNT = os.path.join(BIN, "vimgumount")
 TIMEOUT = 120
 NOBODY = 65534
+OFFSET = 1 << 20  # of the partition that new_disk() makes
 
 
 def run(*command, **options):

@@ -4,8 +4,8 @@ import os
 import signal
 import subprocess
 
-from mounting import (MOUNT, UMOUNT, MountTest, alive, as_nobody, main, must, run, skip_unless,
-                      wait_until)
+from mounting import (MOUNT, OFFSET, UMOUNT, MountTest, alive, as_nobody, main, must, run,
+                      skip_unless, wait_until)
 
 
 class Umount(MountTest):
@@ -60,6 +60,19 @@ class Umount(MountTest):
         must("mount", "-t", "tmpfs", "none", self.mountpoint)
         self.assertEqual(self.umount().returncode, 3)
         self.assertTrue(self.mounted())
+
+    def test_problems_met_on_the_way_are_said_at_the_end(self):
+        with open(self.image, "r+b") as file:  # the first inodes of group 0, "lost+found" with them
+            file.seek(OFFSET + 1024 * int(must(
+                "sh", "-c", f"dumpe2fs {self.image}?offset={OFFSET} 2>/dev/null |"
+                " sed -n 's/.*Inode table at \\([0-9]*\\)-.*/\\1/p' | head -1")) + 10 * 256)
+            file.write(b"\xff" * 256)
+        self.mount("--volume", "p1", self.image)
+        with self.assertRaises(OSError):
+            os.stat(self.at("lost+found"))
+        done = self.umount()
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("warning: ext4: ", done.stdout)
 
     def test_a_process_that_was_killed_is_an_error(self):
         self.mount(self.image)

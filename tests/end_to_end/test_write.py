@@ -4,11 +4,10 @@ import os
 import subprocess
 import sys
 
-from mounting import (IMAGES, MOUNT, NOBODY, UMOUNT, MountTest, alive, as_nobody, digest, main,
-                      must, run, skip_unless, wait_until)
+from mounting import (IMAGES, MOUNT, NOBODY, OFFSET, UMOUNT, MountTest, alive, as_nobody, digest,
+                      main, must, run, skip_unless, wait_until)
 
 WALK = os.path.join(IMAGES, "build", "walk.py")
-OFFSET = 1 << 20  # of the partition that new_disk() makes
 
 
 def walk(top):
