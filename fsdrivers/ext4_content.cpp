@@ -54,35 +54,53 @@ Run Content::run_at(const Inode& inode, std::uint64_t logical) const {
 }
 
 std::size_t Content::read(const Inode& inode, std::uint64_t offset, Bytes out) const {
+  return read_planned(plan_read(inode, offset, out.size()), out);
+}
+
+ReadPlan Content::plan_read(const Inode& inode, std::uint64_t offset, std::size_t length) const {
+  ReadPlan plan;
   const std::uint64_t size = size_of(inode);
-  if (offset >= size) {
-    return 0;
+  if (offset >= size || length == 0) {
+    return plan;
   }
-  const auto length = std::size_t(std::min<std::uint64_t>(out.size(), size - offset));
+  plan.length = std::size_t(std::min<std::uint64_t>(length, size - offset));
   if (inode.has_flag(inode_inline_data)) {
-    read_inline(inode, offset, out.first(length));
-  } else {
-    read_blocks(inode, offset, out.first(length));
+    plan.inline_bytes.resize(plan.length);
+    read_inline(inode, offset, plan.inline_bytes);
+    return plan;
   }
-  return length;
+  const std::uint32_t bits = volume_.geometry().block_bits;
+  plan.skipped = offset & (volume_.block_size() - 1);
+  const std::uint64_t end = (offset + plan.length - 1) >> bits;
+  for (std::uint64_t logical = offset >> bits; logical <= end;) {
+    Run run = run_at(inode, logical);
+    run.count = std::min(run.count, end - logical + 1);
+    plan.runs.push_back(run);
+    logical += run.count;
+  }
+  return plan;
 }
 
 // One read of the disk for each run.
-void Content::read_blocks(const Inode& inode, std::uint64_t offset, Bytes out) const {
-  const std::uint32_t bits = volume_.geometry().block_bits;
-  while (!out.empty()) {
-    const Run run = run_at(inode, offset >> bits);
-    const std::uint64_t skipped = offset & (volume_.block_size() - 1);
-    const std::uint64_t blocks = std::min<std::uint64_t>(run.count, (out.size() >> bits) + 2);
-    const auto step = std::size_t(std::min<std::uint64_t>(out.size(), (blocks << bits) - skipped));
-    if (run.kind == Run::Kind::written) {
-      volume_.read_data(run.physical, skipped, out.first(step));
-    } else {
-      std::fill_n(out.begin(), step, std::byte{0});
-    }
-    out = out.subspan(step);
-    offset += step;
+std::size_t Content::read_planned(const ReadPlan& plan, Bytes out) const {
+  if (!plan.inline_bytes.empty()) {
+    std::copy(plan.inline_bytes.begin(), plan.inline_bytes.end(), out.begin());
+    return plan.length;
   }
+  Bytes rest = out.first(plan.length);
+  std::uint64_t skipped = plan.skipped;
+  for (const Run& run : plan.runs) {
+    const std::uint64_t bytes = (run.count << volume_.geometry().block_bits) - skipped;
+    const Bytes piece = rest.first(std::size_t(std::min<std::uint64_t>(bytes, rest.size())));
+    if (run.kind == Run::Kind::written) {
+      volume_.read_data(run.physical, skipped, piece);
+    } else {
+      std::fill(piece.begin(), piece.end(), std::byte{0});
+    }
+    rest = rest.subspan(piece.size());
+    skipped = 0;
+  }
+  return plan.length;
 }
 
 // Each run reaches at least one block further, so this ends at the end of the file.  As in the

@@ -4,12 +4,21 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "fsdrivers/ext4_inode.h"
 #include "fsdrivers/ext4_map.h"
 #include "fsdrivers/ext4_volume.h"
 
 namespace vimg::ext4 {
+
+// Where the bytes of one read lie, so that they can be read without a look at the metadata.
+struct ReadPlan {
+  std::size_t length = 0;               // what there is of what was asked for
+  std::uint64_t skipped = 0;            // bytes of the first run that come before
+  std::vector<Run> runs;                // of as many blocks as are needed, in order
+  std::vector<std::byte> inline_bytes;  // instead of runs
+};
 
 // May be called from any thread.
 class Content {
@@ -26,6 +35,9 @@ class Content {
 
   // Up to out.size() bytes; fewer only at the end of the inode.  Holes are zeros.
   std::size_t read(const Inode& inode, std::uint64_t offset, Bytes out) const;
+  // The same in two steps; `out` of the second is what `length` of the first was.
+  ReadPlan plan_read(const Inode& inode, std::uint64_t offset, std::size_t length) const;
+  std::size_t read_planned(const ReadPlan& plan, Bytes out) const;
   // As FileSystem::seek.
   std::optional<std::uint64_t> seek(const Inode& inode, std::uint64_t offset,
                                     SeekTarget target) const;
@@ -34,7 +46,6 @@ class Content {
 
  private:
   std::uint64_t size_of(const Inode& inode) const;
-  void read_blocks(const Inode& inode, std::uint64_t offset, Bytes out) const;
   bool is_fast_symlink(const Inode& inode) const;
 
   const Volume& volume_;

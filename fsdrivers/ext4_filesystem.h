@@ -1,6 +1,7 @@
 // Ext4FileSystem: ext2, ext3 and ext4 as a FileSystem.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <shared_mutex>
 #include <string>
@@ -17,12 +18,13 @@ namespace vimg {
 
 // Reading needs no lock when nothing is written: all state is immutable but for caches.  A writer
 // changes metadata under an exclusive lock of changes(), then calls the invalidate() of what it
-// changed; the reading side holds a shared lock while it looks at metadata, not while it reads the
-// content of files.
+// changed; it takes blocks away from a file under an exclusive lock of its content_lock().  The
+// reading side has a shared lock of changes() while it looks at metadata, and one of the file's
+// content_lock(), taken before, while it reads the content.
 class Ext4FileSystem final : public FileSystem {
  public:
   // `disk` needs no recovery any more.  Throws as ext4::validate() does.
-  Ext4FileSystem(DiskPtr disk, const ext4::Options& options, MountAccess access,
+  Ext4FileSystem(const DiskPtr& disk, const ext4::Options& options, MountAccess access,
                  std::vector<std::string> warnings);
   ~Ext4FileSystem() override;
 
@@ -44,13 +46,18 @@ class Ext4FileSystem final : public FileSystem {
 
   // For the writing side.
   std::shared_mutex& changes() const noexcept { return changes_; }
+  std::shared_mutex& content_lock(InodeNumber inode) const noexcept {
+    return content_locks_[inode % content_locks_.size()];
+  }
   const ext4::Volume& volume() const noexcept { return volume_; }
   const ext4::Content& content() const noexcept { return content_; }
   const ext4::NameRules& name_rules() const noexcept { return name_rules_; }
   void set_writer(std::unique_ptr<WritableFileSystem> writer);
 
  private:
-  std::shared_lock<std::shared_mutex> reading() const;
+  // Shared when there may be a writer, else not taken.
+  std::shared_lock<std::shared_mutex> reading(std::shared_mutex& mutex) const;
+  ext4::ReadPlan plan_read(InodeNumber file, std::uint64_t offset, std::size_t length) const;
   ext4::Inode directory_inode(InodeNumber number) const;
   ext4::Inode regular_inode(InodeNumber number) const;
 
@@ -60,6 +67,7 @@ class Ext4FileSystem final : public FileSystem {
   ext4::Options options_;
   MountAccess access_;
   std::vector<std::string> warnings_;
+  mutable std::array<std::shared_mutex, 64> content_locks_;  // each of the inodes of one remainder
   mutable std::shared_mutex changes_;  // guards the metadata on the disk, when it can be written
   std::unique_ptr<WritableFileSystem> writer_;
 };

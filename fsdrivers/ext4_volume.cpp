@@ -134,7 +134,7 @@ Inode Volume::inode(InodeNumber number) const {
   const std::uint64_t table = inode_table(index / geometry_.inodes_per_group);
   const BlockCache::Block block = metadata(table + in_group / per_block, "inode table");
   const std::size_t offset = std::size_t{in_group % per_block} * geometry_.inode_size;
-  const Inode inode(std::uint32_t(number), block, offset, geometry_.inode_size, checksum_seed_);
+  Inode inode(std::uint32_t(number), block, offset, geometry_.inode_size, checksum_seed_);
   if (inode.raw().mode == 0 || (inode.raw().link_count == 0 && nameless_ == Nameless::absent)) {
     throw_error(ESTALE, layer, fmt::format("inode {} is not in use", number));
   }

@@ -62,7 +62,7 @@ void Ext4Writer::commit(Change& change, InodeSet& inodes) {
 }
 
 std::shared_mutex& Ext4Writer::content_lock(InodeNumber inode) {
-  return content_locks_[inode % content_locks_.size()];
+  return reader_.content_lock(inode);
 }
 
 void Ext4Writer::flush() {

@@ -30,8 +30,8 @@ class InodeSet {
 // What is written stays in memory until flush() or until there is much of it; the content of files
 // goes to the Disk at once.  Nothing is journalled, so the superblock says "not clean" meanwhile.
 //
-// Locks, in this order: an inode's content lock (shared to write blocks in place, alone to take
-// blocks away), metadata_mutex_, Ext4FileSystem::changes().
+// Locks, in this order: an inode's content_lock() of the reader (shared to write blocks in place,
+// alone to take blocks away), metadata_mutex_, Ext4FileSystem::changes().
 class Ext4Writer final : public WritableFileSystem {
  public:
   // `reader` shows what `volume` holds, and outlives this.  Marks the file system as in use.
@@ -91,7 +91,6 @@ class Ext4Writer final : public WritableFileSystem {
   const std::unique_ptr<WriteVolume> volume_;
   Ext4FileSystem& reader_;
   std::uint16_t state_at_open_ = 0;
-  std::array<std::shared_mutex, 64> content_locks_;
 
   std::mutex metadata_mutex_;  // guards *volume_, all metadata, and the member below
   std::unordered_set<std::uint32_t> nameless_;
