@@ -107,6 +107,15 @@ class Volumes(MountTest):
             self.assertErrno(errno.EBUSY, lambda: os.open(self.at(name), os.O_RDWR))
             os.close(os.open(self.at(name), os.O_RDONLY))
 
+    def test_a_tree_on_a_logical_volume_makes_all_below_it_busy(self):
+        self.mount("-w", self.unpack("lvm/two-disks-a.raw"), self.unpack("lvm/two-disks-b.raw"))
+        group = os.listdir(self.at("filesystems"))[0]
+        volume = os.listdir(self.at(f"filesystems/{group}"))[0]
+        with open(self.at(f"filesystems/{group}/{volume}/f"), "w") as file:
+            file.write("x")
+        for name in (f"volumes/{group}/{volume}", "disks/disk0", "disks/disk1"):
+            self.assertErrno(errno.EBUSY, lambda: os.open(self.at(name), os.O_RDWR))
+
     def test_looking_at_a_writable_tree_changes_no_byte(self):
         image = self.new_disk()
         before = digest(image)
