@@ -48,10 +48,9 @@ class Ext4Writer final : public WritableFileSystem {
   void remove_directory(InodeNumber directory, std::string_view name) override;
   void rename(InodeNumber from_directory, std::string_view from_name, InodeNumber to_directory,
               std::string_view to_name, RenameMode mode) override;
-  void write(InodeNumber file, std::uint64_t offset, ConstBytes data) override;
-  void write_late(InodeNumber file, std::uint64_t offset, ConstBytes data) override;
-  void fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset,
-                 std::uint64_t length) override;
+  void write(InodeNumber file, std::uint64_t offset, ConstBytes data, TimeUpdate times) override;
+  void fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset, std::uint64_t length,
+                 TimeUpdate times) override;
   Attributes change(InodeNumber inode, const AttributeChange& change) override;
   void set_xattr(InodeNumber inode, std::string_view name, ConstBytes value,
                  XattrMode mode) override;
@@ -73,15 +72,16 @@ class Ext4Writer final : public WritableFileSystem {
   std::uint32_t drop_directory(Change& change, InodeRecord& inode);
   std::uint32_t drop_replaced(Change& change, InodeRecord& inode, InodeRecord& directory);
   void note_nameless(std::uint32_t inode);
-  enum class Times { now, kept };
-  void write_at(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times);
-  bool try_overwrite(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times);
-  void write_allocating(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times);
+  bool try_overwrite(InodeNumber file, std::uint64_t offset, ConstBytes data, TimeUpdate times);
+  void write_allocating(InodeNumber file, std::uint64_t offset, ConstBytes data, TimeUpdate times);
   void resize(InodeNumber file, std::uint64_t size);
   // In as many changes as it takes; the caller holds the content lock alone.
   void free_range_of(InodeNumber file, std::uint64_t from_block, std::uint64_t to_block);
   void reserve_range_of(InodeNumber file, std::uint64_t from_block, std::uint64_t to_block);
   void free_nameless(InodeNumber inode);
+  // fallocate() without the times; the caller holds the content lock alone.
+  void change_range(InodeNumber file, FallocateMode mode, std::uint64_t offset,
+                    std::uint64_t length);
   void punch(InodeNumber file, std::uint64_t offset, std::uint64_t length);
   void zero(InodeNumber file, std::uint64_t offset, std::uint64_t length);
   void collapse(InodeNumber file, std::uint64_t offset, std::uint64_t length);

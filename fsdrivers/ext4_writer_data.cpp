@@ -54,15 +54,7 @@ void check_append_only(const InodeRecord& file, std::uint64_t offset) {
 
 }  // namespace
 
-void Ext4Writer::write(InodeNumber file, std::uint64_t offset, ConstBytes data) {
-  write_at(file, offset, data, Times::now);
-}
-
-void Ext4Writer::write_late(InodeNumber file, std::uint64_t offset, ConstBytes data) {
-  write_at(file, offset, data, Times::kept);
-}
-
-void Ext4Writer::write_at(InodeNumber file, std::uint64_t offset, ConstBytes data, Times times) {
+void Ext4Writer::write(InodeNumber file, std::uint64_t offset, ConstBytes data, TimeUpdate times) {
   if (data.empty()) {
     return;
   }
@@ -72,14 +64,14 @@ void Ext4Writer::write_at(InodeNumber file, std::uint64_t offset, ConstBytes dat
 }
 
 bool Ext4Writer::try_overwrite(InodeNumber file, std::uint64_t offset, ConstBytes data,
-                               Times times) {
+                               TimeUpdate times) {
   const std::shared_lock shared(content_lock(file));
   const std::vector<Target> targets = apply([&](Change& change, InodeSet& inodes) {
     InodeRecord inode = load_inode(change, file);
     check_can_write(inode);
     check_append_only(inode, offset);
     std::vector<Target> found = targets_of(change, inode, offset, data);
-    if (!found.empty() && times == Times::now) {
+    if (!found.empty() && times == TimeUpdate::now) {
       touch(inode);
       inodes.add(std::move(inode));
     }
@@ -92,7 +84,7 @@ bool Ext4Writer::try_overwrite(InodeNumber file, std::uint64_t offset, ConstByte
 }
 
 void Ext4Writer::write_allocating(InodeNumber file, std::uint64_t offset, ConstBytes data,
-                                  Times times) {
+                                  TimeUpdate times) {
   const std::unique_lock alone(content_lock(file));
   apply([&](Change& change, InodeSet& inodes) {
     InodeRecord& inode = inodes.get(file);
@@ -107,7 +99,7 @@ void Ext4Writer::write_allocating(InodeNumber file, std::uint64_t offset, ConstB
     if (*end > size_of(inode)) {
       set_file_size(change, inode, *end);
     }
-    if (times == Times::now) {
+    if (times == TimeUpdate::now) {
       touch(inode);
     }
   });
@@ -132,8 +124,10 @@ void Ext4Writer::resize(InodeNumber file, std::uint64_t size) {
     if (shrinks) {
       put_zeros(change, inode, size, unused << layout.block_bits);
     }
+    if (size != size_of(inode)) {
+      touch(inode);
+    }
     set_file_size(change, inode, size);
-    touch(inode);
     return shrinks ? unused : every_block;
   });
   free_range_of(file, first_unused, every_block);

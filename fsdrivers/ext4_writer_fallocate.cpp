@@ -73,8 +73,16 @@ void zero_edges(Change& change, const InodeRecord& file, std::uint64_t offset, s
 }  // namespace
 
 void Ext4Writer::fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset,
-                           std::uint64_t length) {
+                           std::uint64_t length, TimeUpdate times) {
   const std::unique_lock alone(content_lock(file));
+  change_range(file, mode, offset, length);
+  if (times == TimeUpdate::now) {
+    apply([&](Change&, InodeSet& inodes) { touch(inodes.get(file)); });
+  }
+}
+
+void Ext4Writer::change_range(InodeNumber file, FallocateMode mode, std::uint64_t offset,
+                              std::uint64_t length) {
   apply([&](Change& change, InodeSet& inodes) {
     InodeRecord& inode = inodes.get(file);
     check_range(change, inode, mode, offset, length);
@@ -104,7 +112,6 @@ void Ext4Writer::fallocate(InodeNumber file, FallocateMode mode, std::uint64_t o
     if (grows(mode) && offset + length > size_of(inode)) {
       set_file_size(change, inode, offset + length);
     }
-    touch(inode);
   });
 }
 
@@ -131,7 +138,6 @@ void Ext4Writer::punch(InodeNumber file, std::uint64_t offset, std::uint64_t len
     const std::uint64_t last = round_up(size_of(inode), block_size);
     const std::uint64_t stop = std::max(offset, std::min(offset + length, last));
     zero_edges(change, inode, offset, stop);
-    touch(inode);
     return stop;
   });
   free_range_of(file, divide_up(offset, block_size), end / block_size);
@@ -162,7 +168,6 @@ void Ext4Writer::collapse(InodeNumber file, std::uint64_t offset, std::uint64_t 
     InodeRecord& inode = inodes.get(file);
     shift_blocks(change, inode, from + count, -std::int64_t(count));
     set_file_size(change, inode, size_of(inode) - length);
-    touch(inode);
   });
 }
 
@@ -178,7 +183,6 @@ void Ext4Writer::insert(InodeNumber file, std::uint64_t offset, std::uint64_t le
     shift_blocks(change, inode, offset >> layout.block_bits,
                  std::int64_t(length >> layout.block_bits));
     set_file_size(change, inode, size_of(inode) + length);
-    touch(inode);
   });
 }
 

@@ -120,6 +120,10 @@ struct AttributeChange {
   std::optional<timespec> atime, mtime, ctime;
 };
 
+// What a change of content does to mtime and ctime.  none is for a caller that has them and sets
+// them by change(), as the kernel does for what it held back in its page cache.
+enum class TimeUpdate { now, none };
+
 enum class RenameMode { replace, no_replace, exchange, whiteout };
 enum class XattrMode { set, create, replace };
 enum class FallocateMode {
@@ -154,14 +158,10 @@ class WritableFileSystem {
                       InodeNumber to_directory, std::string_view to_name, RenameMode mode) = 0;
 
   // Writes all of `data`, growing the file as needed.
-  virtual void write(InodeNumber file, std::uint64_t offset, ConstBytes data) = 0;
-  // The same for what the caller held back for a while: mtime and ctime stay, as the caller sets
-  // those of the time when it took the data.
-  virtual void write_late(InodeNumber file, std::uint64_t offset, ConstBytes data) {
-    write(file, offset, data);
-  }
+  virtual void write(InodeNumber file, std::uint64_t offset, ConstBytes data,
+                     TimeUpdate times = TimeUpdate::now) = 0;
   virtual void fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset,
-                         std::uint64_t length) = 0;
+                         std::uint64_t length, TimeUpdate times = TimeUpdate::now) = 0;
   virtual Attributes change(InodeNumber inode, const AttributeChange& change) = 0;
   virtual void set_xattr(InodeNumber inode, std::string_view name, ConstBytes value,
                          XattrMode mode) = 0;

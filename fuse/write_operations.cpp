@@ -21,20 +21,12 @@ DiskPtr writable_volume(const MountState& mount, const VirtualNode& node) {
   return disk;
 }
 
-// The kernel's page cache gives what it has taken, and the times of that, when it likes.
-enum class WriteSource { caller, page_cache };
-
-std::size_t write_place(const MountState& mount, const Tree::Place& place, WriteSource source,
-                        std::uint64_t offset, ConstBytes data) {
+std::size_t write_place(const MountState& mount, const Tree::Place& place, std::uint64_t offset,
+                        ConstBytes data, TimeUpdate times) {
   if (place.view == nullptr) {
     return write_volume(*writable_volume(mount, *place.virtual_node), offset, data);
   }
-  WritableFileSystem& writer = place.view->filesystem->writing();
-  if (source == WriteSource::page_cache) {
-    writer.write_late(place.inode, offset, data);
-  } else {
-    writer.write(place.inode, offset, data);
-  }
+  place.view->filesystem->writing().write(place.inode, offset, data, times);
   return data.size();
 }
 
@@ -42,13 +34,14 @@ void write(fuse_req_t request, fuse_ino_t node, const char* data, std::size_t si
            fuse_file_info* file) noexcept {
   guard(request, [&](MountState& mount) {
     const Tree::Place place = mount.tree.place(node);
-    // What comes from the page cache was checked by the kernel when it was put there.
-    const WriteSource source = file->writepage != 0 ? WriteSource::page_cache : WriteSource::caller;
-    if (place.view != nullptr && source == WriteSource::caller) {
+    // What comes from the page cache was checked by the kernel when it was put there, and got its
+    // times then; the kernel sends those when it likes.
+    const TimeUpdate times = file->writepage != 0 ? TimeUpdate::none : TimeUpdate::now;
+    if (place.view != nullptr && times == TimeUpdate::now) {
       take_privileges_for_write(mount, node, place, *fuse_req_ctx(request));
     }
     const ConstBytes bytes = bytes_of(std::string_view(data, size));
-    fuse_reply_write(request, write_place(mount, place, source, std::uint64_t(offset), bytes));
+    fuse_reply_write(request, write_place(mount, place, std::uint64_t(offset), bytes, times));
   });
 }
 
@@ -144,8 +137,9 @@ void fallocate(fuse_req_t request, fuse_ino_t node, int flags, off_t offset, off
       fallocate_volume(*writable_volume(mount, *place.virtual_node), mode, std::uint64_t(offset),
                        std::uint64_t(length));
     } else {
+      // The kernel has set the times in its cache, and sends them.
       place.view->filesystem->writing().fallocate(place.inode, mode, std::uint64_t(offset),
-                                                  std::uint64_t(length));
+                                                  std::uint64_t(length), TimeUpdate::none);
     }
     fuse_reply_err(request, 0);
   });

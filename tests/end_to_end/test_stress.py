@@ -16,16 +16,17 @@ STRESS = os.path.join(BIN, "vimg_stress")
 
 
 class StressTest(MountTest):
-    def stress(self, *words, prefix=()):
-        """Runs vimg_stress in the mount; its manifest of the end is in the file `manifest`."""
-        done = subprocess.run([*prefix, STRESS, "--dir", self.mountpoint, "--seconds", str(SECONDS), "--seed", SEED,
-                               "--processes", "4", "--save", self.path("manifest"), *words],
+    def stress(self, directory=".", prefix=()):
+        """Runs vimg_stress in `directory` of the mount; its manifest of the end is in the file `manifest`."""
+        self.directory_used = directory
+        done = subprocess.run([*prefix, STRESS, "--dir", self.at(directory), "--seconds", str(SECONDS), "--seed", SEED,
+                               "--processes", "4", "--save", self.path("manifest")],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=SECONDS * 3 + 300)
         self.assertEqual(done.returncode, 0, f"seed {SEED}: {done.stdout[-8000:]}")
         print(done.stdout.splitlines()[0], file=sys.stderr)
 
-    def verify(self, directory):
-        done = run(STRESS, "--dir", directory, "--verify-only", self.path("manifest"))
+    def verify(self):
+        done = run(STRESS, "--dir", self.at(self.directory_used), "--verify-only", self.path("manifest"))
         self.assertEqual(done.returncode, 0, done.stdout[-4000:])
 
     def check_image(self, image):
@@ -36,7 +37,7 @@ class StressTest(MountTest):
         checked = run("e2fsck", "-fn", f"{raw}?offset=1048576")
         self.assertEqual(checked.returncode, 0, checked.stdout[-4000:])
         self.mount("--volume", "p1", image)
-        self.verify(self.mountpoint)
+        self.verify()
         self.must_umount()
         self.verify_by_kernel(raw)
 
@@ -44,7 +45,7 @@ class StressTest(MountTest):
         skip_unless(os.geteuid() == 0 and os.path.exists("/dev/loop-control"), "no loop mounts here: not verified by the kernel")
         must("mount", "-o", "ro,noload,loop,offset=1048576", raw, self.mountpoint)
         try:
-            self.verify(self.mountpoint)
+            self.verify()
         finally:
             must("umount", self.mountpoint)
 
@@ -63,12 +64,19 @@ class StressTest(MountTest):
         self.check_image(image)
 
     def test_user_on_qcow2(self):
+        """Who makes himself a home as the guest's root, and then lives there under the kernel's permission checks."""
         self.skip_without_nobody()
+        nobody = mounting.as_nobody()
         image = self.new_disk("qcow2", "768M")
         os.chown(image, mounting.NOBODY, mounting.NOBODY)
-        must(*mounting.as_nobody(mounting.MOUNT, "-w", "--pid-file", self.pid_file, "--volume", "p1", image, self.mountpoint))
-        self.stress(prefix=mounting.as_nobody())
-        must(*mounting.as_nobody(mounting.UMOUNT, self.mountpoint))
+        mount = [*nobody, mounting.MOUNT, "-w", "--pid-file", self.pid_file, "--volume", "p1", image, self.mountpoint]
+        must(*mount)
+        must(*nobody, "mkdir", self.at("home"))
+        must(*nobody, "chown", str(mounting.NOBODY), self.at("home"))
+        must(*nobody, mounting.UMOUNT, self.mountpoint)
+        must(*mount, "-o", "default_permissions")
+        self.stress("home", nobody)
+        must(*nobody, mounting.UMOUNT, self.mountpoint)
         self.check_image(image)
 
 

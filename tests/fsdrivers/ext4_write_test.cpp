@@ -142,8 +142,10 @@ TEST_CASE("ext4 writing: what was held back changes no times") {
   change.mtime = timespec{1000, 1};
   change.ctime = timespec{2000, 2};
   image.writer().change(file, change);
-  image.writer().write_late(file, 3, bytes_of(std::string_view("fuse")));
-  image.writer().write_late(file, 5'000, bytes_of(std::string_view("more")));
+  image.writer().write(file, 3, bytes_of(std::string_view("fuse")), TimeUpdate::none);
+  image.writer().write(file, 5'000, bytes_of(std::string_view("more")), TimeUpdate::none);
+  image.writer().fallocate(file, FallocateMode::punch_hole, 0, 4096, TimeUpdate::none);
+  image.writer().fallocate(file, FallocateMode::zero_range, 0, 4096, TimeUpdate::none);
   const Attributes found = image.fs().attributes(file);
   CHECK(found.size == 5'004);
   CHECK(found.mtime.tv_sec == 1000);

@@ -191,18 +191,21 @@ void MemoryFileSystem::rename(InodeNumber from_directory, std::string_view from_
   }
 }
 
-void MemoryFileSystem::write(InodeNumber file, std::uint64_t offset, ConstBytes data) {
+void MemoryFileSystem::write(InodeNumber file, std::uint64_t offset, ConstBytes data,
+                             TimeUpdate times) {
   const std::lock_guard lock(mutex_);
   Node& written = node(file);
   const std::size_t end = std::size_t(offset) + data.size();
   written.content.resize(std::max(written.content.size(), end));
   std::copy(data.begin(), data.end(), written.content.begin() + std::ptrdiff_t(offset));
   written.attributes.size = written.content.size();
-  written.attributes.mtime = written.attributes.ctime = now();
+  if (times == TimeUpdate::now) {
+    written.attributes.mtime = written.attributes.ctime = now();
+  }
 }
 
 void MemoryFileSystem::fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset,
-                                 std::uint64_t length) {
+                                 std::uint64_t length, TimeUpdate) {
   const std::lock_guard lock(mutex_);
   Node& changed = node(file);
   const std::size_t end = std::size_t(offset + length);

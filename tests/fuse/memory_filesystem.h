@@ -44,9 +44,9 @@ class MemoryFileSystem final : public FileSystem, public WritableFileSystem {
   void remove_directory(InodeNumber directory, std::string_view name) override;
   void rename(InodeNumber from_directory, std::string_view from_name, InodeNumber to_directory,
               std::string_view to_name, RenameMode mode) override;
-  void write(InodeNumber file, std::uint64_t offset, ConstBytes data) override;
-  void fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset,
-                 std::uint64_t length) override;
+  void write(InodeNumber file, std::uint64_t offset, ConstBytes data, TimeUpdate times) override;
+  void fallocate(InodeNumber file, FallocateMode mode, std::uint64_t offset, std::uint64_t length,
+                 TimeUpdate times) override;
   Attributes change(InodeNumber inode, const AttributeChange& change) override;
   void set_xattr(InodeNumber inode, std::string_view name, ConstBytes value,
                  XattrMode mode) override;

@@ -51,8 +51,8 @@ class FakeFileSystem final : public FileSystem, public WritableFileSystem {
   void unlink(InodeNumber, std::string_view) override {}
   void remove_directory(InodeNumber, std::string_view) override {}
   void rename(InodeNumber, std::string_view, InodeNumber, std::string_view, RenameMode) override {}
-  void write(InodeNumber, std::uint64_t, ConstBytes) override {}
-  void fallocate(InodeNumber, FallocateMode, std::uint64_t, std::uint64_t) override {}
+  void write(InodeNumber, std::uint64_t, ConstBytes, TimeUpdate) override {}
+  void fallocate(InodeNumber, FallocateMode, std::uint64_t, std::uint64_t, TimeUpdate) override {}
   Attributes change(InodeNumber, const AttributeChange&) override { return {}; }
   void set_xattr(InodeNumber, std::string_view, ConstBytes, XattrMode) override {}
   void remove_xattr(InodeNumber, std::string_view) override {}
