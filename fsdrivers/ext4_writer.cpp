@@ -76,8 +76,9 @@ void Ext4Writer::flush() {
 
 void Ext4Writer::release(InodeNumber inode) {
   {
+    // Taken off before it is freed: then its number may be used, and be nameless, again.
     const std::lock_guard lock(metadata_mutex_);
-    if (nameless_.count(std::uint32_t(inode)) == 0) {
+    if (nameless_.erase(std::uint32_t(inode)) == 0) {
       return;
     }
   }
@@ -94,8 +95,6 @@ void Ext4Writer::free_nameless(InodeNumber number) {
     free_inode(change, inode);
     change.note_inode(inode.number);
   });
-  const std::lock_guard lock(metadata_mutex_);
-  nameless_.erase(std::uint32_t(number));
 }
 
 void Ext4Writer::finish() {
@@ -107,6 +106,7 @@ void Ext4Writer::finish() {
         break;
       }
       number = *nameless_.begin();
+      nameless_.erase(nameless_.begin());
     }
     free_nameless(number);
   }

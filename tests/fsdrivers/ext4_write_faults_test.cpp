@@ -116,6 +116,25 @@ TEST_CASE("ext4 faults: a read that fails leaves the operation undone") {
   }
 }
 
+TEST_CASE("ext4 threads: an inode number may be nameless again as soon as it is free") {
+  Ext4Image image("-t ext4 -b 1024", 32);
+  const auto churn = [&](const std::string& name) {
+    for (int round = 0; round < 1500; ++round) {
+      const InodeNumber file = image.put(image.root(), name, "content");
+      image.writer().unlink(image.root(), name);
+      image.writer().release(file);
+    }
+  };
+  std::vector<std::thread> threads;
+  for (const char* name : {"a", "b", "c", "d"}) {
+    threads.emplace_back(churn, name);
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  CHECK(image.fsck() == "");
+}
+
 TEST_CASE("ext4 threads: several writers and readers end with a clean file system") {
   Ext4Image image("-t ext4 -b 1024", 32);
   constexpr int writers = 4;
