@@ -21,7 +21,7 @@ Attributes add_file(MemoryFileSystem& filesystem, InodeNumber directory, const s
                     const std::string& text) {
   const Attributes made =
       filesystem.create(directory, name, {.mode = S_IFREG | 0644, .uid = 0, .gid = 0});
-  filesystem.write(made.inode, 0, bytes_of(std::string_view(text)));
+  filesystem.write(made.inode, 0, bytes_of(std::string_view(text)), TimeUpdate::now);
   return filesystem.attributes(made.inode);
 }
 
