@@ -178,12 +178,14 @@ std::uint64_t extensions_end(const RawHeader& raw, const Header& header) {
 
 }  // namespace
 
+// A file that was cut in its header is still no raw disk.
 bool has_magic(const Disk& file) {
-  if (file.size() < header_length_v2) {
+  constexpr std::size_t magic_and_version = 8;
+  if (file.size() < magic_and_version) {
     return false;
   }
   RawHeader raw{};
-  file.read(0, writable_bytes_of(raw).first(8));
+  file.read(0, writable_bytes_of(raw).first(magic_and_version));
   // Version 1 is another format, qcow.
   return raw.magic == magic && raw.version >= 2;
 }
