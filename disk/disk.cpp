@@ -97,6 +97,14 @@ Extent Disk::do_extent(std::uint64_t, std::uint64_t max) const { return {max, Ex
 
 void Disk::do_resize(std::uint64_t) { throw_unsupported(layer, "cannot be resized"); }
 
+void read_padded(const Disk& disk, std::uint64_t offset, Bytes out) {
+  const std::uint64_t size = disk.size();
+  const std::uint64_t there =
+      offset < size ? std::min<std::uint64_t>(out.size(), size - offset) : 0;
+  disk.read(offset < size ? offset : 0, out.first(there));
+  std::ranges::fill(out.subspan(there), std::byte{0});
+}
+
 void check_table(const Disk& disk, std::uint64_t offset, std::uint64_t count,
                  std::uint64_t entry_size, std::uint64_t limit, const char* table_layer,
                  const char* what) {

@@ -89,6 +89,9 @@ class Disk {
 
 using DiskPtr = std::shared_ptr<Disk>;
 
+// Fills `out` from `offset`; what lies beyond the disk's end reads as zeros.
+void read_padded(const Disk& disk, std::uint64_t offset, Bytes out);
+
 // The T at `offset`; throws as Disk::read does.
 template <OnDisk T>
 T read_object(const Disk& disk, std::uint64_t offset) {

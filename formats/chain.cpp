@@ -51,6 +51,7 @@ class ChainLink final : public OpenContext {
   ChainLink(Chain& chain, const ImageFile& file, const ChainLink* above, std::uint64_t cache_bytes)
       : chain_(chain),
         location_(file.location),
+        file_name_(std::filesystem::path(location_.path).filename().string()),
         identity_(file_identity(*file.disk)),
         above_(above),
         depth_(above != nullptr ? above->depth_ + 1 : 1),
@@ -64,6 +65,10 @@ class ChainLink final : public OpenContext {
     return above_ == nullptr ? chain_.options_.snapshot : current;
   }
   std::uint64_t cache_bytes() const override { return cache_bytes_; }
+  const std::string& file_name() const override { return file_name_; }
+  std::vector<std::string> file_names(std::string_view prefix) const override {
+    return names_beside(location_, prefix);
+  }
 
   DiskPtr open_file(std::string_view name) override { return open(name, access()).disk; }
   DiskPtr open_image(std::string_view name, std::string_view format) override;
@@ -80,6 +85,7 @@ class ChainLink final : public OpenContext {
 
   Chain& chain_;
   const HostLocation location_;
+  const std::string file_name_;
   const FileIdentity identity_;
   const ChainLink* const above_;  // the image that this one is the backing file of
   const unsigned depth_;          // 1 at the top

@@ -16,7 +16,11 @@ extern const FormatDriver qcow2_driver;
 namespace {
 
 constexpr char layer[] = "format";
-constexpr std::array<const FormatDriver*, 1> drivers{&qcow2_driver};
+// clang-format off
+constexpr auto drivers = std::to_array<const FormatDriver*>({
+    &qcow2_driver,
+});
+// clang-format on
 
 }  // namespace
 

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "disk/disk.h"
+#include "formats/check.h"
+#include "formats/create.h"
 #include "sources/host_file.h"
 
 namespace vimg {
@@ -24,6 +26,12 @@ class OpenContext {
   virtual const std::string& snapshot() const = 0;
   // How many bytes the image may keep in its caches.
   virtual std::uint64_t cache_bytes() const = 0;
+
+  // The name of the file that is opened, without its directory; empty when it has none of its own.
+  virtual const std::string& file_name() const = 0;
+  // The names of the files in its directory that begin with `prefix`, sorted, at most 10,000; for
+  // formats whose parts are found by name or by content.  Each is opened through the gate.
+  virtual std::vector<std::string> file_names(std::string_view prefix) const = 0;
 
   // The bytes of the file `name`, with this context's access: data files, extents.
   // Throws Error(EACCES) when the gate refuses it.
@@ -67,6 +75,18 @@ struct FormatDriver {
   // Decodes `file`.  The result keeps `file` alive.  Throws Error as disk/error.h says.
   DiskPtr (*open)(DiskPtr file, OpenContext& context);
   ImageInfo (*info)(const Disk& file);
+
+  // Those below are nullptr where the format cannot.
+
+  // Makes `file`, which is empty and can be resized, an image that reads as zeros (or as its
+  // backing image), and flushes it.  Throws Error(EINVAL) for a size or an option that cannot be.
+  void (*create)(Disk& file, NewImage image) = nullptr;
+  // Begins an image that is written from front to end; nullptr when what `image` asks for (its
+  // options, compress) is made with create() and written through the Disk.
+  std::unique_ptr<ImageStream> (*stream)(DiskPtr file, NewImage image) = nullptr;
+  // Looks through the whole structure.  With Repair::leaks `file` is writable, and what can be
+  // mended without losing anything is.  Throws Error when the image cannot be opened at all.
+  CheckReport (*check)(DiskPtr file, OpenContext& context, Repair repair) = nullptr;
 };
 
 // Every driver but raw, in the order of detection; raw is what is left.

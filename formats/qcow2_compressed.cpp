@@ -1,18 +1,15 @@
 #include "formats/qcow2_compressed.h"
 
 #include <algorithm>
-#include <exception>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "disk/error.h"
-#include "formats/worker_pool.h"
 
 namespace vimg::qcow2 {
 namespace {
 
-constexpr std::uint64_t max_window = 1U << 20;
 // Each may hold a buffer of two clusters.
 constexpr std::size_t max_spare_decoders = 4;
 
@@ -20,53 +17,17 @@ constexpr std::size_t max_spare_decoders = 4;
 
 CompressedClusters::CompressedClusters(DiskPtr file, Compression compression,
                                        std::uint64_t cluster_size, std::uint64_t cache_bytes)
-    : file_(std::move(file)),
-      compression_(compression),
-      cluster_size_(cluster_size),
-      cache_bytes_(std::max(cache_bytes, 4 * cluster_size)),
-      cache_(cluster_size, cache_bytes_) {}
-
-CompressedClusters::~CompressedClusters() {
-  std::unique_lock lock(mutex_);
-  idle_.wait(lock, [this] { return prefetching_ == 0; });
-}
-
-std::uint64_t CompressedClusters::window() const noexcept {
-  return std::clamp(max_window, std::min(2 * cluster_size_, cache_bytes_ / 3), cache_bytes_ / 3);
-}
+    : file_(std::move(file)), compression_(compression), clusters_(cluster_size, cache_bytes) {}
 
 BlockCache::Block CompressedClusters::get(const Mapping& mapping) {
-  return cache_.get(mapping.host_offset,
-                    [&](std::uint64_t, Bytes cluster) { decode(mapping, cluster); });
+  return clusters_.get(mapping.host_offset,
+                       [&](std::uint64_t, Bytes cluster) { decode(mapping, cluster); });
 }
 
 void CompressedClusters::prefetch(const Mapping& mapping) {
-  WorkerPool& pool = WorkerPool::shared();
-  if (pool.thread_count() == 0 || cache_.peek(mapping.host_offset)) {
-    return;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    ++prefetching_;
-  }
-  pool.submit([this, mapping] {
-    try {
-      get(mapping);
-    } catch (const std::exception&) {
-      // Nobody has asked for this cluster yet; who does meets the error.
-    }
-    finish_prefetch();
-  });
+  clusters_.prefetch(mapping.host_offset,
+                     [this, mapping](std::uint64_t, Bytes cluster) { decode(mapping, cluster); });
 }
-
-// Notifies under the lock, as the destructor may go on as soon as it is free.
-void CompressedClusters::finish_prefetch() noexcept {
-  const std::lock_guard lock(mutex_);
-  --prefetching_;
-  idle_.notify_all();
-}
-
-void CompressedClusters::forget(std::uint64_t host_offset) { cache_.invalidate(host_offset); }
 
 // The last cluster's stored length is rounded up to sectors and may pass the file's end.
 void CompressedClusters::decode(const Mapping& mapping, Bytes cluster) {

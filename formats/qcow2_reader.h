@@ -5,9 +5,9 @@
 #include <memory>
 
 #include "disk/disk.h"
+#include "disk/read_ahead.h"
 #include "formats/qcow2_compressed.h"
 #include "formats/qcow2_map.h"
-#include "formats/qcow2_read_ahead.h"
 
 namespace vimg::qcow2 {
 

@@ -110,12 +110,4 @@ std::vector<std::byte> read_slice(const Disk& file, std::uint64_t table, std::ui
   return content;
 }
 
-void read_padded(const Disk& disk, std::uint64_t offset, Bytes out) {
-  const std::uint64_t size = disk.size();
-  const std::uint64_t there =
-      offset < size ? std::min<std::uint64_t>(out.size(), size - offset) : 0;
-  disk.read(offset < size ? offset : 0, out.first(there));
-  std::ranges::fill(out.subspan(there), std::byte{0});
-}
-
 }  // namespace vimg::qcow2

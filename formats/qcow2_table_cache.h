@@ -64,7 +64,4 @@ class TableCache {
 std::vector<std::byte> read_slice(const Disk& file, std::uint64_t table, std::uint64_t offset,
                                   std::uint64_t size, const char* what);
 
-// Fills `out` from `offset`; what lies beyond the disk's end reads as zeros.
-void read_padded(const Disk& disk, std::uint64_t offset, Bytes out);
-
 }  // namespace vimg::qcow2

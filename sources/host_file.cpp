@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <utility>
@@ -68,6 +69,20 @@ DiskPtr create_host_file(const std::string& path, Locking locking) {
   }
   flush_directory(locate(path).directory);
   return adopt_file(std::move(fd), path, Access::read_write, locking, nullptr);
+}
+
+std::vector<std::string> names_beside(const HostLocation& from, std::string_view prefix) {
+  constexpr std::size_t max_names = 10'000;
+  std::vector<std::string> names;
+  std::error_code error;
+  for (std::filesystem::directory_iterator entry(from.directory, error), end;
+       !error && entry != end && names.size() < max_names; entry.increment(error)) {
+    if (std::string name = entry->path().filename().string(); name.starts_with(prefix)) {
+      names.push_back(std::move(name));
+    }
+  }
+  std::ranges::sort(names);
+  return names;
 }
 
 HostLocation locate(const std::string& path) {

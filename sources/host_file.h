@@ -57,6 +57,11 @@ ReferencedFile open_reference(const HostLocation& from, std::string_view name,
                               const std::vector<std::string>& allowed, Access access,
                               Locking locking, std::string* warning);
 
+// The names, sorted, of the entries in the directory of `from` that begin with `prefix`; at most
+// 10,000.  Nothing is said of what they are: opening them is open_reference's.  Empty when the
+// directory cannot be read.
+std::vector<std::string> names_beside(const HostLocation& from, std::string_view prefix);
+
 // The location of a file that the user named.
 HostLocation locate(const std::string& path);
 

@@ -14,7 +14,7 @@
 
 #include "disk/memory_disk.h"
 #include "disk/slice.h"
-#include "formats/worker_pool.h"
+#include "disk/worker_pool.h"
 #include "tests/formats/qcow2_support.h"
 #include "tests/support/host.h"
 

@@ -1,22 +1,22 @@
-#include "formats/qcow2_read_ahead.h"
+#include "disk/read_ahead.h"
 
 #include <doctest/doctest.h>
 
-namespace vimg::qcow2 {
+namespace vimg {
 namespace {
 
 constexpr std::uint64_t window = 1000;
 
 }  // namespace
 
-TEST_CASE("qcow2 read-ahead: a first read is fetched for itself only") {
+TEST_CASE("read-ahead: a first read is fetched for itself only") {
   ReadAhead ahead(window);
   const auto range = ahead.note(5000, 5100);
   CHECK(range.begin == 5000);
   CHECK(range.end == 5100);
 }
 
-TEST_CASE("qcow2 read-ahead: one that goes on is fetched a window ahead, and nothing twice") {
+TEST_CASE("read-ahead: one that goes on is fetched a window ahead, and nothing twice") {
   ReadAhead ahead(window);
   ahead.note(5000, 5100);
   auto range = ahead.note(5100, 5200);
@@ -27,7 +27,7 @@ TEST_CASE("qcow2 read-ahead: one that goes on is fetched a window ahead, and not
   CHECK(range.end == 6300);
 }
 
-TEST_CASE("qcow2 read-ahead: a read that overtook another is of the same reader") {
+TEST_CASE("read-ahead: a read that overtook another is of the same reader") {
   ReadAhead ahead(window);
   ahead.note(5000, 5100);
   ahead.note(5300, 5400);
@@ -36,7 +36,7 @@ TEST_CASE("qcow2 read-ahead: a read that overtook another is of the same reader"
   CHECK(range.end == 6400);
 }
 
-TEST_CASE("qcow2 read-ahead: several readers are told apart") {
+TEST_CASE("read-ahead: several readers are told apart") {
   ReadAhead ahead(window);
   ahead.note(5000, 5100);
   ahead.note(500000, 500100);
@@ -45,4 +45,4 @@ TEST_CASE("qcow2 read-ahead: several readers are told apart") {
   CHECK(ahead.note(900000, 900100).end == 900100);
 }
 
-}  // namespace vimg::qcow2
+}  // namespace vimg

@@ -1,4 +1,4 @@
-#include "formats/worker_pool.h"
+#include "disk/worker_pool.h"
 
 #include <atomic>
 #include <latch>

@@ -1,8 +1,8 @@
-#include "formats/qcow2_read_ahead.h"
+#include "disk/read_ahead.h"
 
 #include <algorithm>
 
-namespace vimg::qcow2 {
+namespace vimg {
 
 ReadAhead::Range ReadAhead::note(std::uint64_t offset, std::uint64_t end) {
   const std::lock_guard lock(mutex_);
@@ -27,4 +27,4 @@ ReadAhead::Stream* ReadAhead::stream_at(std::uint64_t offset) {
   return found == streams_.end() ? nullptr : &*found;
 }
 
-}  // namespace vimg::qcow2
+}  // namespace vimg

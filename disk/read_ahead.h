@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <mutex>
 
-namespace vimg::qcow2 {
+namespace vimg {
 
 // Threads: any.
 class ReadAhead {
@@ -37,4 +37,4 @@ class ReadAhead {
   std::size_t oldest_ = 0;
 };
 
-}  // namespace vimg::qcow2
+}  // namespace vimg
