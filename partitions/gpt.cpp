@@ -10,12 +10,12 @@
 
 #include "disk/checked.h"
 #include "disk/error.h"
+#include "disk/utf16.h"
 #include "partitions/gpt_header.h"
 #include "partitions/mbr_sector.h"
 #include "partitions/placement.h"
 #include "partitions/scheme.h"
 #include "partitions/type_names.h"
-#include "partitions/utf16.h"
 
 namespace vimg {
 namespace {

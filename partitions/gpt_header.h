@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "disk/disk.h"
-#include "partitions/guid.h"
+#include "disk/guid.h"
 
 namespace vimg {
 

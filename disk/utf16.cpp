@@ -1,4 +1,4 @@
-#include "partitions/utf16.h"
+#include "disk/utf16.h"
 
 namespace vimg {
 namespace {

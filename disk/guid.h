@@ -1,4 +1,4 @@
-// Guid: a GUID as GPT stores it.
+// Guid: a GUID as Microsoft and GPT store it.
 #pragma once
 
 #include <array>
@@ -15,10 +15,15 @@ struct Guid {
   le16 time_mid;
   le16 time_high;
   std::array<std::uint8_t, 8> rest;
+
+  friend bool operator==(const Guid&, const Guid&) = default;
 };
 static_assert(sizeof(Guid) == 16 && OnDisk<Guid>);
 
 bool is_zero(const Guid& guid) noexcept;
+
+// A new one, by chance (version 4).
+Guid random_guid();
 
 // "0fc63daf-8483-4772-8e79-3d69d8477de4"
 std::string guid_text(const Guid& guid);
