@@ -86,7 +86,7 @@ std::unique_ptr<FileSystem> open(DiskPtr disk, const FileSystemOptions& options)
   const ext4::Options parsed = ext4::parse_options(options.options);
   Prepared prepared = prepare(std::move(disk), parsed, options.access);
   if (options.access == MountAccess::read_write) {
-    return ext4::open_writable(std::move(prepared.disk), parsed, std::move(prepared.warnings));
+    return ext4::open_writable(prepared.disk, parsed, std::move(prepared.warnings));
   }
   return std::make_unique<Ext4FileSystem>(std::move(prepared.disk), parsed, options.access,
                                           std::move(prepared.warnings));

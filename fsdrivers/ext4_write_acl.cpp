@@ -27,6 +27,8 @@ struct Entry {
 };
 static_assert(sizeof(Entry) == 8 && OnDisk<Entry>);
 
+[[noreturn]] void throw_invalid() { throw_error(EINVAL, layer, "the ACL is not valid"); }
+
 struct ParsedAcl {
   std::vector<Entry> entries;
 
@@ -35,9 +37,15 @@ struct ParsedAcl {
                                     [&](const Entry& entry) { return entry.tag == tag; });
     return found == entries.end() ? nullptr : &*found;
   }
+  // One that every valid ACL has.
+  Entry& get(std::uint16_t tag) {
+    Entry* const entry = find(tag);
+    if (entry == nullptr) {
+      throw_invalid();
+    }
+    return *entry;
+  }
 };
-
-[[noreturn]] void throw_invalid() { throw_error(EINVAL, layer, "the ACL is not valid"); }
 
 ParsedAcl parse(ConstBytes acl) {
   if (acl.size() < 4 || acl.size() % sizeof(Entry) != 4 || load<le32>(acl) != version) {
@@ -75,7 +83,7 @@ void validate(ParsedAcl& acl) {
 // The entry that the mode's group bits stand for.
 Entry& group_entry(ParsedAcl& acl) {
   Entry* mask = acl.find(tag_mask);
-  return mask != nullptr ? *mask : *acl.find(tag_group_owner);
+  return mask != nullptr ? *mask : acl.get(tag_group_owner);
 }
 
 std::vector<std::byte> bytes_of_acl(const ParsedAcl& acl) {
@@ -88,9 +96,9 @@ std::vector<std::byte> bytes_of_acl(const ParsedAcl& acl) {
 }
 
 mode_t mode_of(ParsedAcl& acl, mode_t mode) {
-  const mode_t bits = mode_t(acl.find(tag_user_owner)->permissions) << 6 |
+  const mode_t bits = mode_t(acl.get(tag_user_owner).permissions) << 6 |
                       mode_t(group_entry(acl).permissions) << 3 |
-                      mode_t(acl.find(tag_other)->permissions);
+                      mode_t(acl.get(tag_other).permissions);
   return (mode & ~mode_t(0777)) | bits;
 }
 
@@ -127,9 +135,9 @@ AclAndMode inherit_acl(ConstBytes acl, mode_t mode) {
   const auto restrict_to = [](Entry& entry, mode_t bits) {
     entry.permissions = std::uint16_t(entry.permissions & bits & permissions);
   };
-  restrict_to(*parsed.find(tag_user_owner), mode >> 6);
+  restrict_to(parsed.get(tag_user_owner), mode >> 6);
   restrict_to(group_entry(parsed), mode >> 3);
-  restrict_to(*parsed.find(tag_other), mode);
+  restrict_to(parsed.get(tag_other), mode);
   return with_mode(parsed, mode_of(parsed, mode));
 }
 
@@ -139,9 +147,9 @@ std::vector<std::byte> change_acl(ConstBytes acl, mode_t mode) {
   const auto set = [](Entry& entry, mode_t bits) {
     entry.permissions = std::uint16_t(bits & permissions);
   };
-  set(*parsed.find(tag_user_owner), mode >> 6);
+  set(parsed.get(tag_user_owner), mode >> 6);
   set(group_entry(parsed), mode >> 3);
-  set(*parsed.find(tag_other), mode);
+  set(parsed.get(tag_other), mode);
   return bytes_of_acl(parsed);
 }
 

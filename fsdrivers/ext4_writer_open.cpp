@@ -10,7 +10,7 @@
 
 namespace vimg::ext4 {
 
-std::unique_ptr<Ext4FileSystem> open_writable(DiskPtr disk, const Options& options,
+std::unique_ptr<Ext4FileSystem> open_writable(const DiskPtr& disk, const Options& options,
                                               std::vector<std::string> warnings) {
   if (options.superblock_offset != superblock_offset) {
     throw_error(EROFS, layer, "can only be read, because a copy of the superblock is used");

@@ -39,16 +39,16 @@ std::vector<ServedFileSystem*> mount_layers(GuestTree& guest_tree, const std::ve
   return served;
 }
 
-// A bind mount shows the file system of the mount that its directory was found in.
-ServedFileSystem* owner_of(const GuestTree& guest_tree,
+// A bind mount shows the file system of a mount before it, that its directory was found in; so the
+// search ends before `mount`.
+ServedFileSystem& owner_of(const GuestTree& guest_tree,
                            const std::vector<ServedFileSystem*>& served, std::size_t mount) {
   const auto& mounts = guest_tree.mounts();
-  for (std::size_t i = 0; i < mount; ++i) {
-    if (served[i] != nullptr && mounts[i].filesystem == mounts[mount].filesystem) {
-      return served[i];
-    }
+  std::size_t owner = 0;
+  while (served[owner] == nullptr || mounts[owner].filesystem != mounts[mount].filesystem) {
+    ++owner;
   }
-  return nullptr;
+  return *served[owner];
 }
 
 }  // namespace
@@ -67,8 +67,7 @@ const View& compose(Tree& tree, std::vector<Layer> layers, const ProblemSink& on
   const auto& mounts = guest_tree.mounts();
   std::vector<std::uint32_t> views;
   for (std::size_t i = 0; i < mounts.size(); ++i) {
-    View& view =
-        tree.add_view(served[i] != nullptr ? *served[i] : *owner_of(guest_tree, served, i));
+    View& view = tree.add_view(served[i] != nullptr ? *served[i] : owner_of(guest_tree, served, i));
     if (served[i] == nullptr) {
       view.start = mounts[i].top;
     }
