@@ -12,6 +12,7 @@
 namespace vimg {
 
 extern const FormatDriver qcow2_driver;
+extern const FormatDriver vhdx_driver;
 
 namespace {
 
@@ -19,6 +20,7 @@ constexpr char layer[] = "format";
 // clang-format off
 constexpr auto drivers = std::to_array<const FormatDriver*>({
     &qcow2_driver,
+    &vhdx_driver,
 });
 // clang-format on
 
