@@ -1,20 +1,23 @@
 // VHDX: the format of Hyper-V, generation 2.
+#include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <utility>
-
-#include <fmt/format.h>
 
 #include "disk/cached_disk.h"
 #include "disk/error.h"
 #include "disk/escape.h"
 #include "disk/utf16.h"
 #include "formats/driver.h"
+#include "formats/vhdx_check.h"
+#include "formats/vhdx_create.h"
 #include "formats/vhdx_header.h"
 #include "formats/vhdx_map.h"
 #include "formats/vhdx_metadata.h"
 #include "formats/vhdx_parent.h"
 #include "formats/vhdx_replay.h"
+#include "formats/vhdx_writer.h"
 
 namespace vimg::vhdx {
 namespace {
@@ -62,20 +65,41 @@ class BorrowedDisk final : public Disk {
   const Disk& file_;
 };
 
-DiskPtr open_disk(DiskPtr file, OpenContext& context) {
-  if (!context.snapshot().empty()) {
-    throw_error(EINVAL, layer, "has no internal snapshots");
-  }
-  const CurrentHeader current = read_current_header(*file);
-  file = make_replayed(std::move(file), current.header);
-  const Layout layout = read_layout(*file, current.header);
+bool is_to_be_written(const Disk& file, const OpenContext& context) {
+  return context.access() == Access::read_write && file.writable();
+}
+
+// `file` is replayed.
+DiskPtr make_disk(const CurrentHeader& current, const Layout& layout, DiskPtr file,
+                  OpenContext& context) {
   BlockDiskParts parts{layout.disk_size, layout.sector_size, file, nullptr};
   if (layout.parent_locator) {
     parts.backing = open_parent(read_parent_locator(*file, layout), layout, context);
   }
   DiskPtr tables = make_cached_disk(file, std::min(context.cache_bytes(), max_table_cache));
-  auto map = std::make_unique<ReadOnlyMap>(layout, std::move(file), std::move(tables));
-  return std::make_shared<VhdxDisk>(make_block_disk(std::move(map), std::move(parts)),
+  if (is_to_be_written(*file, context)) {
+    return make_writable_block_disk(
+        std::make_unique<WritableMap>(current, layout, std::move(file), std::move(tables)),
+        std::move(parts));
+  }
+  return make_block_disk(std::make_unique<ReadOnlyMap>(layout, std::move(file), std::move(tables)),
+                         std::move(parts));
+}
+
+DiskPtr open_disk(DiskPtr file, OpenContext& context) {
+  if (!context.snapshot().empty()) {
+    throw_error(EINVAL, layer, "has no internal snapshots");
+  }
+  CurrentHeader current = read_current_header(*file);
+  if (has_log(current.header)) {
+    if (is_to_be_written(*file, context)) {
+      replay_into_file(*file, current);
+    } else {
+      file = make_replayed(std::move(file), current.header);
+    }
+  }
+  const Layout layout = read_layout(*file, current.header);
+  return std::make_shared<VhdxDisk>(make_disk(current, layout, std::move(file), context),
                                     current.header.data_write_guid);
 }
 
@@ -117,7 +141,13 @@ ImageInfo info(const Disk& file) {
 namespace vimg {
 
 extern const FormatDriver vhdx_driver;
-const FormatDriver vhdx_driver{"vhdx", "Hyper-V generation 2", vhdx::has_signature, vhdx::open_disk,
-                               vhdx::info};
+const FormatDriver vhdx_driver{"vhdx",
+                               "Hyper-V generation 2",
+                               vhdx::has_signature,
+                               vhdx::open_disk,
+                               vhdx::info,
+                               vhdx::create,
+                               nullptr,
+                               vhdx::check};
 
 }  // namespace vimg
