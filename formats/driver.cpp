@@ -11,7 +11,12 @@
 
 namespace vimg {
 
+extern const FormatDriver bochs_driver;
+extern const FormatDriver cloop_driver;
+extern const FormatDriver dmg_driver;
+extern const FormatDriver parallels_driver;
 extern const FormatDriver qcow2_driver;
+extern const FormatDriver qed_driver;
 extern const FormatDriver vhdx_driver;
 
 namespace {
@@ -21,6 +26,11 @@ constexpr char layer[] = "format";
 constexpr auto drivers = std::to_array<const FormatDriver*>({
     &qcow2_driver,
     &vhdx_driver,
+    &qed_driver,
+    &parallels_driver,
+    &dmg_driver,
+    &bochs_driver,
+    &cloop_driver,
 });
 // clang-format on
 

@@ -24,10 +24,7 @@ constexpr std::array signatures{
     Signature{"vdi", 0x40, "\x7f\x10\xda\xbe"},
     Signature{"vpc", 0, "conectix"},
     Signature{"vhdx", 0, "vhdxfile"},
-    Signature{"qed", 0, std::string_view("QED\0", 4)},
-    Signature{"parallels", 0, "WithoutFreeSpace"},
-    Signature{"parallels", 0, "WithouFreSpacExt"},
-    Signature{"bochs", 0, "Bochs Virtual HD Image"},
+    Signature{"encrypted dmg", 0, "encrcdsa"},
     Signature{"qcow", 0, std::string_view("QFI\xfb\0\0\0\1", 8)},
 };
 
