@@ -212,6 +212,7 @@ std::uint64_t VhdxImage::add_log_entry(std::uint64_t place, std::uint64_t tail,
                         bytes.size()};
   if (change) {
     change(header);
+    entry.resize(header.length <= mib_of_test ? header.length.value() : entry.size());
   }
   store(Bytes(entry), 0, header);
   store(Bytes(entry), 4, le32(sealed(entry)));
