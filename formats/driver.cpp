@@ -18,6 +18,7 @@ extern const FormatDriver parallels_driver;
 extern const FormatDriver qcow2_driver;
 extern const FormatDriver qed_driver;
 extern const FormatDriver vhdx_driver;
+extern const FormatDriver vmdk_driver;
 
 namespace {
 
@@ -31,6 +32,7 @@ constexpr auto drivers = std::to_array<const FormatDriver*>({
     &dmg_driver,
     &bochs_driver,
     &cloop_driver,
+    &vmdk_driver,
 });
 // clang-format on
 

@@ -28,14 +28,14 @@ TEST_CASE("detection: what nobody claims is raw, empty files too") {
 }
 
 TEST_CASE("detection: a format without a driver is refused by name, not shown as raw") {
-  const DiskPtr disk = disk_with(0, "KDMV");
+  const DiskPtr disk = disk_with(0, std::string_view("QFI\xfb\0\0\0\1", 8));
   try {
     detect_format(*disk);
     FAIL("detected");
   } catch (const Error& error) {
     CHECK(error.code() == EOPNOTSUPP);
     CHECK(std::string(error.what()) ==
-          "format: file is a vmdk image, which is not supported; --format raw shows its bytes as "
+          "format: file is a qcow image, which is not supported; --format raw shows its bytes as "
           "they are");
   }
 }

@@ -98,9 +98,9 @@ TEST_CASE("image: errors begin with the path") {
   const Workshop shop;
   CHECK(refusal("/nowhere/x").code() == ENOENT);
   CHECK(std::string(refusal("/nowhere/x").what()).starts_with("/nowhere/x: "));
-  test::write_file(shop / "a.vmdk",
-                   std::vector<std::byte>(bytes_of("KDMV").begin(), bytes_of("KDMV").end()));
-  CHECK(std::string(refusal(shop / "a.vmdk").what()).starts_with((shop / "a.vmdk") + ": format: "));
+  const ConstBytes qcow1 = bytes_of(std::string_view("QFI\xfb\0\0\0\1", 8));
+  test::write_file(shop / "a.qcow", std::vector<std::byte>(qcow1.begin(), qcow1.end()));
+  CHECK(std::string(refusal(shop / "a.qcow").what()).starts_with((shop / "a.qcow") + ": format: "));
 }
 
 TEST_CASE("image: an unknown --format is an error that names it") {
@@ -202,9 +202,9 @@ TEST_CASE("image: a declared format decides, whatever the backing file looks lik
   const Image image = open_image(shop / "top.qcow2", {});
   CHECK(byte_at(image, 0) == std::byte{'Q'});
   CHECK(image.warnings.empty());
-  shop.in("qemu-img create -q -f qcow2 -u -b base.qcow2 -F vmdk odd.qcow2 1M");
+  shop.in("qemu-img create -q -f qcow2 -u -b base.qcow2 -F qcow odd.qcow2 1M");
   CHECK(refusal(shop / "odd.qcow2").code() == EOPNOTSUPP);
-  CHECK(contains(refusal(shop / "odd.qcow2"), "the backing file's format \"vmdk\""));
+  CHECK(contains(refusal(shop / "odd.qcow2"), "the backing file's format \"qcow\""));
 }
 
 TEST_CASE("image: a backing file outside the image's directory is refused, unless allowed") {
