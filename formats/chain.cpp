@@ -178,6 +178,11 @@ DiskPtr Chain::decode_top(const ImageFile& file, const FormatDriver& driver) {
   return decode(file, driver, nullptr);
 }
 
+CheckReport Chain::check_top(const ImageFile& file, const FormatDriver& driver, Repair repair) {
+  ChainLink link(*this, file, nullptr, options_.cache_bytes);
+  return driver.check(file.disk, link, repair);
+}
+
 DiskPtr Chain::decode(const ImageFile& file, const FormatDriver& driver, const ChainLink* above) {
   try {
     const std::uint64_t cache_bytes = take_cache_share(driver.info(*file.disk));

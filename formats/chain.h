@@ -37,6 +37,9 @@ class Chain {
   // Decodes it, and all that it refers to.  Errors begin with the path of the image they are about.
   DiskPtr decode_top(const ImageFile& file, const FormatDriver& driver);
 
+  // What the driver's check, which it has, finds in it.
+  CheckReport check_top(const ImageFile& file, const FormatDriver& driver, Repair repair);
+
   const std::vector<std::string>& files() const noexcept { return files_; }
   const std::vector<std::string>& warnings() const noexcept { return warnings_; }
 

@@ -110,6 +110,20 @@ Image open_image(const std::string& path, const ImageOptions& options) {
   return open_chain(path, options, chain);
 }
 
+std::optional<CheckReport> check_image(const std::string& path, ImageOptions options,
+                                       Repair repair) {
+  options.access = repair == Repair::nothing ? Access::read_only : Access::read_write;
+  Chain chain(options);
+  const ImageFile file = chain.open_top(path);
+  return within(printable(path), [&]() -> std::optional<CheckReport> {
+    const FormatDriver& driver = chosen_format(options.format, *file.disk);
+    if (driver.check == nullptr) {
+      return std::nullopt;
+    }
+    return chain.check_top(file, driver, repair);
+  });
+}
+
 Image open_with_overlay(const std::string& path, const std::string& overlay_path,
                         const ImageOptions& options) {
   if (!options.snapshot.empty()) {

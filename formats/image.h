@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,11 @@ struct Image {
 
 // Throws Error as disk/error.h says; the message begins with the path.
 Image open_image(const std::string& path, const ImageOptions& options);
+
+// What the format's check finds in the image itself, nothing of the files behind it; nothing when
+// the format has no check.  Opens for writing with Repair::leaks, whatever the options say.
+std::optional<CheckReport> check_image(const std::string& path, ImageOptions options,
+                                       Repair repair);
 
 // `path` opened read-only, with a qcow2 image at `overlay_path` on top that takes all writes.  The
 // overlay is created when it does not exist (backing file: `path` relative to the overlay's
