@@ -14,6 +14,7 @@ namespace vimg {
 extern const FormatDriver bochs_driver;
 extern const FormatDriver cloop_driver;
 extern const FormatDriver dmg_driver;
+extern const FormatDriver ewf_driver;
 extern const FormatDriver parallels_driver;
 extern const FormatDriver qcow2_driver;
 extern const FormatDriver qed_driver;
@@ -30,6 +31,7 @@ constexpr auto drivers = std::to_array<const FormatDriver*>({
     &qed_driver,
     &parallels_driver,
     &dmg_driver,
+    &ewf_driver,
     &bochs_driver,
     &cloop_driver,
     &vmdk_driver,
