@@ -18,7 +18,7 @@ namespace vimg::test {
 namespace {
 
 constexpr std::uint64_t mib = 1U << 20;
-constexpr std::uint64_t disk_size = 6 * mib;
+constexpr std::uint64_t disk_size = 2048 * mib;
 
 // With a block, a log to be replayed, and everything else that is read to open it.
 VhdxImage varied_image() {
@@ -87,7 +87,9 @@ class RecordingDisk final : public Disk {
   std::vector<Step> steps_;
 };
 
-constexpr std::uint64_t written_at[] = {1000, 5 * mib - 10, 3 * mib + 512, 2 * mib};
+// The entries of these blocks are in different pages of the BAT, but for the last ones.
+constexpr std::uint64_t written_at[] = {1000, 600 * mib - 10, 1200 * mib + 512, 1700 * mib,
+                                        1702 * mib};
 
 // A write, and a flush after it, for each place; gives how many steps were taken after each flush.
 std::vector<std::size_t> write_and_flush(RecordingDisk& file, Disk& disk) {
@@ -100,11 +102,11 @@ std::vector<std::size_t> write_and_flush(RecordingDisk& file, Disk& disk) {
   return done;
 }
 
-// The file after a cut at `cut`: of what was done after the last flush before that, each sector has
-// been kept or lost by chance.
+// The file after a cut at `cut`: of what was done after the last flush before that, each piece has
+// been kept or lost by chance.  Small writes are torn in pieces of `small` bytes.
 std::vector<std::byte> after_power_cut(std::vector<std::byte> content,
                                        const std::vector<RecordingDisk::Step>& steps,
-                                       std::size_t cut, unsigned seed) {
+                                       std::size_t cut, unsigned seed, std::size_t small) {
   std::minstd_rand random(seed);
   std::size_t flushed = 0;
   for (std::size_t i = 0; i < cut; ++i) {
@@ -115,9 +117,13 @@ std::vector<std::byte> after_power_cut(std::vector<std::byte> content,
     if (step.kind == RecordingDisk::Step::Kind::resize) {
       content.resize(std::max<std::size_t>(content.size(), step.offset));
     }
-    for (std::size_t at = 0; at < step.data.size(); at += 512) {
-      if (i < flushed || random() % 2 == 0) {
-        const std::size_t length = std::min<std::size_t>(512, step.data.size() - at);
+    if (i < flushed) {
+      std::ranges::copy(step.data, content.begin() + std::ptrdiff_t(step.offset));
+    }
+    const std::size_t piece = step.data.size() <= 8192 ? small : 512;
+    for (std::size_t at = 0; i >= flushed && at < step.data.size(); at += piece) {
+      if (random() % 2 == 0) {
+        const std::size_t length = std::min(piece, step.data.size() - at);
         std::copy_n(step.data.begin() + std::ptrdiff_t(at), length,
                     content.begin() + std::ptrdiff_t(step.offset + at));
       }
@@ -147,23 +153,32 @@ Session session_on(const VhdxImage& image) {
   return session;
 }
 
-void check_after_cut(const Session& session, std::size_t cut, unsigned seed) {
-  const std::vector<std::byte> after =
-      after_power_cut(session.before, session.file->steps(), cut, seed);
-  const DiskPtr disk = open_vhdx(after);
+void check_content(const Disk& disk, const Session& session, std::size_t cut) {
   for (std::size_t i = 0; i < session.flushed.size(); ++i) {
-    CHECK((cut < session.flushed[i] || holds(*disk, written_at[i])));
+    CHECK((cut < session.flushed[i] || holds(disk, written_at[i])));
   }
   std::vector<std::byte> sector(512);
-  disk->read(mib + 5000, sector);
+  disk.read(mib + 5000, sector);
   CHECK(sector == std::vector<std::byte>(512, std::byte{0x11}));
+}
+
+void check_after_cut(const Session& session, std::size_t cut, unsigned seed) {
+  // No disk tears between any two bytes, but the log guards against that, too.
+  const DiskPtr file =
+      make_memory_disk(after_power_cut(session.before, session.file->steps(), cut, seed, 1));
+  TestContext context;
+  check_content(*vhdx_driver.open(file, context), session, cut);
+  // A header that was being written may be torn; that is why there are two.
+  const CheckReport report = vhdx_driver.check(file, context, Repair::nothing);
+  CHECK(report.corruptions <=
+        (report.corruptions != 0 && report.findings[0].starts_with("header")));
 }
 
 }  // namespace
 
 TEST_CASE("vhdx: whichever read fails, an error comes out and no wrong byte") {
   const DiskPtr memory = make_memory_disk(varied_image().bytes);
-  std::vector<std::byte> expected(disk_size);
+  std::vector<std::byte> expected(6 * mib);
   std::fill_n(expected.begin() + mib, mib, std::byte{0x11});
   std::fill_n(expected.begin() + 4 * mib, mib, std::byte{0x44});
   std::uint64_t failing = 0;
@@ -221,6 +236,7 @@ TEST_CASE("vhdx: a flush that failed is made up for by the next one") {
 
 TEST_CASE("vhdx: wherever the power goes, what was flushed is there and QEMU can replay it") {
   const TemporaryDirectory directory;
+  const std::string path = directory / "cut.vhdx";
   const Session session = session_on(varied_image());
   CHECK(session.file->steps().size() > 20);
   for (std::size_t cut = 0; cut <= session.file->steps().size(); ++cut) {
@@ -230,13 +246,11 @@ TEST_CASE("vhdx: wherever the power goes, what was flushed is there and QEMU can
       check_after_cut(session, cut, seed);
     }
     if (cut % 12 == 0) {
-      write_file(directory / "cut.vhdx",
-                 after_power_cut(session.before, session.file->steps(), cut, 1));
-      run("qemu-img check -r all -f vhdx " + directory / "cut.vhdx");
-      const DiskPtr before = open_format(vhdx_driver, directory / "cut.vhdx");
-      must_run("qemu-img convert -f vhdx -O raw " + directory / "cut.vhdx" + " " +
-               directory / "cut.raw");
-      CHECK(read_file(directory / "cut.raw") == content_of(*before));
+      // QEMU opens no image with a log entry that is torn within its first page.
+      write_file(path, after_power_cut(session.before, session.file->steps(), cut, 1, 4096));
+      run("qemu-img check -r all -f vhdx " + path);
+      must_run("qemu-img check -f vhdx " + path);
+      check_content(*open_format(vhdx_driver, path), session, cut);
     }
   }
 }
