@@ -15,6 +15,7 @@ namespace {
 // What the search may read, in lengths of the log.  Every byte belongs to one entry and perhaps to
 // a few older ones that it overwrote; only a hostile log has more.
 constexpr std::uint64_t budget_factor = 8;
+constexpr std::uint64_t window_size = 64U << 10;  // bytes, of a log that is a multiple of 1 MiB
 
 bool is_data_of(const LogDataSector& sector, std::uint64_t sequence_number) noexcept {
   return sector.signature == sector_signature &&
@@ -83,9 +84,18 @@ bool LogReader::is_plausible(const LogEntryHeader& header) const {
          header.tail < length_ && data_begin(header) <= header.length;
 }
 
-bool LogReader::try_read(std::uint64_t place, LogEntry& entry) const {
+LogEntryHeader LogReader::header_at(std::uint64_t place) {
+  if (window_.empty() || place - window_place_ >= window_.size()) {
+    window_place_ = round_down(place, window_size);
+    window_.resize(window_size);
+    file_.read(offset_ + window_place_, window_);
+  }
+  return load<LogEntryHeader>(window_, place - window_place_);
+}
+
+bool LogReader::try_read(std::uint64_t place, LogEntry& entry) {
   entry.place = place;
-  entry.header = read_object<LogEntryHeader>(file_, offset_ + place);
+  entry.header = header_at(place);
   if (!is_plausible(entry.header)) {
     return false;
   }
@@ -95,7 +105,7 @@ bool LogReader::try_read(std::uint64_t place, LogEntry& entry) const {
          has_valid_descriptors(entry);
 }
 
-LogEntry LogReader::read_entry(std::uint64_t place) const {
+LogEntry LogReader::read_entry(std::uint64_t place) {
   LogEntry entry;
   if (!try_read(place, entry)) {
     throw_corrupt(layer, fmt::format("the log entry at {:#x} has changed", offset_ + place));

@@ -32,7 +32,7 @@ class LogReader {
   // Throws Error(EUCLEAN) when broken entries make the search too long.
   std::vector<std::uint64_t> active_sequence();
   // The entry that active_sequence() found at `place`.  Throws Error(EUCLEAN) when it is gone.
-  LogEntry read_entry(std::uint64_t place) const;
+  LogEntry read_entry(std::uint64_t place);
 
  private:
   struct Summary {
@@ -43,7 +43,8 @@ class LogReader {
   };
 
   std::vector<Summary> sequence_from(std::uint64_t place);
-  bool try_read(std::uint64_t place, LogEntry& entry) const;
+  LogEntryHeader header_at(std::uint64_t place);
+  bool try_read(std::uint64_t place, LogEntry& entry);
   void read_ring(std::uint64_t place, Bytes out) const;
   bool is_plausible(const LogEntryHeader& header) const;
 
@@ -51,7 +52,9 @@ class LogReader {
   const std::uint64_t offset_;
   const std::uint64_t length_;
   const Guid guid_;
-  std::uint64_t budget_;  // bytes of entries that may still be looked at
+  std::uint64_t budget_;            // bytes of entries that may still be looked at
+  std::uint64_t window_place_ = 0;  // of what was read last to look for headers
+  std::vector<std::byte> window_;
 };
 
 }  // namespace vimg::vhdx

@@ -97,7 +97,7 @@ PendingLog::PendingLog(const Disk& file, const Header& header)
                             : size_after(reader_.read_entry(sequence_.back()).header, file.size());
 }
 
-void PendingLog::replay_into(Disk& target) const {
+void PendingLog::replay_into(Disk& target) {
   for (const std::uint64_t place : sequence_) {
     replay_entry(reader_.read_entry(place), header_, target);
   }
@@ -107,7 +107,7 @@ DiskPtr make_replayed(DiskPtr file, const Header& header) {
   if (!has_log(header)) {
     return file;
   }
-  const PendingLog log(*file, header);
+  PendingLog log(*file, header);
   if (log.is_empty()) {
     return file;
   }
@@ -118,7 +118,7 @@ DiskPtr make_replayed(DiskPtr file, const Header& header) {
 }
 
 void replay_into_file(Disk& file, CurrentHeader& current) {
-  const PendingLog log(file, current.header);
+  PendingLog log(file, current.header);
   Header wanted = current.header;
   wanted.file_write_guid = random_guid();
   if (!log.is_empty()) {

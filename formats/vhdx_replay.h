@@ -26,7 +26,7 @@ class PendingLog {
   std::uint64_t file_size() const noexcept { return size_; }
   // `target` is the file or a copy of it, file_size() long.  Throws Error(EUCLEAN) when the log
   // changes what it must not.
-  void replay_into(Disk& target) const;
+  void replay_into(Disk& target);
 
  private:
   const Header header_;

@@ -88,8 +88,7 @@ class RecordingDisk final : public Disk {
 };
 
 // The entries of these blocks are in different pages of the BAT, but for the last ones.
-constexpr std::uint64_t written_at[] = {1000, 600 * mib - 10, 1200 * mib + 512, 1700 * mib,
-                                        1702 * mib};
+constexpr std::uint64_t written_at[] = {1000, 600 * mib - 10, 1200 * mib + 512, 1201 * mib};
 
 // A write, and a flush after it, for each place; gives how many steps were taken after each flush.
 std::vector<std::size_t> write_and_flush(RecordingDisk& file, Disk& disk) {
