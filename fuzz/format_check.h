@@ -29,6 +29,9 @@ class SmallHost final : public Disk {
  private:
   void do_read(std::uint64_t offset, Bytes out) const override { disk_->read(offset, out); }
   void do_write(std::uint64_t offset, ConstBytes data) override { disk_->write(offset, data); }
+  void do_write_zeros(std::uint64_t offset, std::uint64_t length) override {
+    disk_->write_zeros(offset, length);
+  }
   void do_resize(std::uint64_t size) override {
     if (size > max_file) {
       throw_error(ENOSPC, "host", "full");
@@ -92,11 +95,9 @@ void tolerate(Action&& action) {
   }
 }
 
-// One input for `driver`, which may read it, check it and write to it.
-inline void run_format(const FormatDriver& driver, const std::uint8_t* data, std::size_t size) {
-  const auto content = std::as_bytes(std::span(data, std::min(size, max_input)));
-  const DiskPtr file = std::make_shared<SmallHost>(
-      make_memory_disk(std::vector<std::byte>(content.begin(), content.end())));
+// One image for `driver`, which may read it, check it and write to it.
+inline void run_image(const FormatDriver& driver, DiskPtr image) {
+  const DiskPtr file = std::make_shared<SmallHost>(std::move(image));
   Context context;
   ImageInfo info;
   tolerate([&] { info = driver.info(*file); });
@@ -116,6 +117,12 @@ inline void run_format(const FormatDriver& driver, const std::uint8_t* data, std
   if (driver.check != nullptr) {
     tolerate([&] { driver.check(file, context, Repair::leaks); });
   }
+}
+
+// The same for an input that is the image itself.
+inline void run_format(const FormatDriver& driver, const std::uint8_t* data, std::size_t size) {
+  const auto content = std::as_bytes(std::span(data, std::min(size, max_input)));
+  run_image(driver, make_memory_disk(std::vector<std::byte>(content.begin(), content.end())));
 }
 
 }  // namespace vimg::fuzz
