@@ -5,7 +5,7 @@
 namespace vimg {
 
 void ImageArguments::declare(CLI::App& command) {
-  command.add_option("--format", format, "Read every image as FORMAT, detect nothing")
+  command.add_option("-f,--format", format, "Read every image as FORMAT, detect nothing")
       ->type_name("FORMAT");
   command.add_option("--snapshot", snapshot, "Show this internal snapshot, by name or ID")
       ->type_name("SNAPSHOT");

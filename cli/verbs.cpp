@@ -4,12 +4,15 @@
 
 namespace vimg {
 
+extern const Verb convert_verb;
+extern const Verb create_verb;
 extern const Verb info_verb;
 extern const Verb list_verb;
+extern const Verb map_verb;
 
 namespace {
 
-constexpr std::array verb_list{&info_verb, &list_verb};
+constexpr std::array verb_list{&info_verb, &list_verb, &create_verb, &convert_verb, &map_verb};
 
 }  // namespace
 

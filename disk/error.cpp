@@ -32,6 +32,7 @@ ExitCode exit_code_for(const Error& error) noexcept {
     case EBUSY:
       return ExitCode::locked;
     case EINVAL:
+    case EEXIST:
       return ExitCode::usage;
     default:
       return ExitCode::cannot_open;

@@ -1,12 +1,18 @@
-// Creating qcow2 images: an empty one on top of a backing file.
+// Creating qcow2 images.
 #pragma once
 
 #include <cstdint>
 #include <string_view>
 
 #include "disk/disk.h"
+#include "formats/create.h"
 
 namespace vimg {
+
+// As FormatDriver::create, with QEMU's options but those for encryption and data files.
+namespace qcow2 {
+void create(Disk& file, NewImage image);
+}
 
 // Makes `file`, which must be empty and resizable, a version 3 image of `size` bytes with 64 KiB
 // clusters that reads as `backing_file`, and flushes it.  The backing file is not looked at.

@@ -29,6 +29,9 @@ class HostSpace {
   // One to `most` clusters, each with a refcount of one now.  Throws Error(ENOSPC) when the format
   // or the host has no room for more, Error(EUCLEAN) when a table lies where nothing should be.
   HostRun allocate(std::uint64_t most);
+  // A place for `length` bytes, fewer than a cluster, right behind those of the call before if that
+  // is possible; every cluster that they lie in counts them.  Throws as allocate() does.
+  std::uint64_t allocate_bytes(std::uint64_t length);
   // Lowers the cluster's refcount.  True when it is free now.
   // Throws Error(EUCLEAN) when it was free already.
   bool release(std::uint64_t offset);
@@ -62,6 +65,7 @@ class HostSpace {
   std::uint64_t next_free_ = 0;   // no cluster before this one is free
   std::uint64_t untouched_from_;  // offset; nothing beyond it was ever written
   std::uint64_t used_end_;        // offset; what the file is cut back to
+  std::uint64_t packed_end_ = 0;  // where allocate_bytes() has got to
   std::vector<HostRun> retired_;
 };
 

@@ -34,6 +34,9 @@ class Writer {
   void write(std::uint64_t offset, ConstBytes data);
   void write_zeros(std::uint64_t offset, std::uint64_t length);
   void discard(std::uint64_t offset, std::uint64_t length);
+  // Makes the whole guest cluster at `offset`, which nothing was allocated for, a compressed one of
+  // the bytes `stored`, fewer than a cluster.  One caller at a time.
+  void append_compressed(std::uint64_t offset, ConstBytes stored);
   void flush();
   // flush(), and then everything that waited for readers, too.  Nobody else may be inside.
   void close();

@@ -4,7 +4,7 @@ _vimg() {
   local cur=${COMP_WORDS[COMP_CWORD]} command=("${COMP_WORDS[0]}")
   case ${COMP_WORDS[0]##*/}:$COMP_CWORD in
     vimg:1)
-      mapfile -t COMPREPLY < <(compgen -W "info list --help --version" -- "$cur")
+      mapfile -t COMPREPLY < <(compgen -W "info list create convert map --help --version" -- "$cur")
       return ;;
     vimg:*) command+=("${COMP_WORDS[1]}") ;;
   esac

@@ -49,7 +49,7 @@ TEST_CASE("qcow2 create: a backing name of 1023 bytes fits, one of 1024 is refus
   CHECK_NOTHROW(create_qcow2_overlay(*file, std::string(1023, 'b'), "raw", 4096));
   const DiskPtr other = make_memory_disk({});
   CHECK_THROWS_WITH_AS(create_qcow2_overlay(*other, std::string(1024, 'b'), "raw", 4096),
-                       "qcow2: backing file name of 1024 bytes; 1 to 1023 are possible", Error);
+                       "qcow2: backing file name of 1024 bytes; at most 1023 are possible", Error);
   CHECK(other->size() == 0);
 }
 
