@@ -1,6 +1,8 @@
 #include "formats/vhdx_check.h"
 
 #include <algorithm>
+#include <array>
+#include <string>
 #include <utility>
 
 #include <fmt/format.h>
@@ -152,21 +154,20 @@ CheckReport check(DiskPtr file, OpenContext& context, Repair repair) {
   CurrentHeader current = read_current_header(*file);
   CheckReport report;
   check_copies(*file, report);
-  DiskPtr replayed = file;
   if (has_log(current.header)) {
     if (repair == Repair::leaks) {
       replay_into_file(*file, current);
     } else {
       context.warn("vhdx: the log is to be replayed; the image is checked as it is afterwards");
-      replayed = make_replayed(file, current.header);
     }
   }
+  const DiskPtr replayed = make_replayed(std::move(file), current.header);
   const Layout layout = read_layout(*replayed, current.header);
   const Bat bat(make_cached_disk(replayed, 0), layout.bat);
   BatCheck bat_check(layout, bat, replayed->size(), report);
   bat_check.run();
   if (repair == Repair::leaks) {
-    give_back_end(*file, current, layout, bat_check.end(), report);
+    give_back_end(*replayed, current, layout, bat_check.end(), report);
   }
   return report;
 }

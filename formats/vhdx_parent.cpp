@@ -97,7 +97,7 @@ std::string ParentLocator::name(const OpenContext& context) const {
     }
   }
   for (const std::string& path : paths) {
-    const std::string last = path.substr(path.rfind('/') + 1);
+    std::string last = path.substr(path.rfind('/') + 1);
     const std::vector<std::string> beside = context.file_names(last);
     if (std::ranges::find(beside, last) != beside.end()) {
       return last;

@@ -35,6 +35,8 @@ WRITABLE = [
     ("qcow2_with_snapshots", "qcow2", "cluster_size=4k", "snapshots"),
     ("qcow2_compressed", "qcow2", "", "compressed"),
     ("vhdx", "vhdx", "", None),
+    ("vhdx_small_blocks", "vhdx", "block_size=1M,block_state_zero=off", None),
+    ("vhdx_fixed", "vhdx", "subformat=fixed,block_size=2M,log_size=2M", None),
 ]
 # Still to come, a line each when they can be written: vmdk (monolithicSparse, monolithicFlat), vdi, vpc.
 
