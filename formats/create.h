@@ -38,6 +38,7 @@ struct NewImage {
   std::string backing_file;    // as the image shall name it; empty: none
   std::string backing_format;  // with backing_file
   bool compress = false;       // -c
+  std::string file_name;       // of the new file, for formats that write it down; may be empty
   CreateOptions options;
 };
 

@@ -9,6 +9,8 @@
 #include "disk/error.h"
 #include "disk/escape.h"
 #include "formats/driver.h"
+#include "formats/vmdk_check.h"
+#include "formats/vmdk_create.h"
 #include "formats/vmdk_extents.h"
 #include "formats/vmdk_image.h"
 #include "formats/vmdk_layout.h"
@@ -90,7 +92,13 @@ ImageInfo info(const Disk& file) {
 namespace vimg {
 
 extern const FormatDriver vmdk_driver;
-const FormatDriver vmdk_driver{"vmdk", "VMware, ESX and VirtualBox exports", vmdk::probe,
-                               vmdk::open_disk, vmdk::info};
+const FormatDriver vmdk_driver{"vmdk",
+                               "VMware, ESX and VirtualBox exports",
+                               vmdk::probe,
+                               vmdk::open_disk,
+                               vmdk::info,
+                               vmdk::create_image,
+                               vmdk::begin_stream,
+                               vmdk::check_image};
 
 }  // namespace vimg

@@ -93,9 +93,4 @@ void decode_grain(const Disk& file, const SparseLayout& layout, std::uint64_t gr
   std::ranges::fill(out.subspan(produced), std::byte{0});
 }
 
-std::uint64_t stored_size(const Disk& file, const SparseLayout& layout, std::uint64_t place) {
-  const auto marker = read_object<GrainMarker>(file, place);
-  return sizeof(GrainMarker) + stream_size(layout, bytes_of(marker), place);
-}
-
 }  // namespace vimg::vmdk

@@ -13,7 +13,4 @@ namespace vimg::vmdk {
 void decode_grain(const Disk& file, const SparseLayout& layout, std::uint64_t grain,
                   std::uint64_t place, Bytes out);
 
-// How many bytes of the file a grain at `place` takes, with its marker.
-std::uint64_t stored_size(const Disk& file, const SparseLayout& layout, std::uint64_t place);
-
 }  // namespace vimg::vmdk
