@@ -71,6 +71,11 @@ class ChainLink final : public OpenContext {
   }
 
   DiskPtr open_file(std::string_view name) override { return open(name, access()).disk; }
+  DiskPtr peek_file(std::string_view name) override {
+    GatedFile file =
+        pass_gate(location_, name, chain_.options_.allowed_directories, Access::read_only);
+    return make_host_disk(std::move(file.fd), file.location.path, Access::read_only);
+  }
   DiskPtr open_image(std::string_view name, std::string_view format) override;
   void warn(const std::string& message) override {
     chain_.add_warning(fmt::format("{}: {}", printable(location_.path), message));

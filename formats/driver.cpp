@@ -18,7 +18,9 @@ extern const FormatDriver ewf_driver;
 extern const FormatDriver parallels_driver;
 extern const FormatDriver qcow2_driver;
 extern const FormatDriver qed_driver;
+extern const FormatDriver vdi_driver;
 extern const FormatDriver vhdx_driver;
+extern const FormatDriver vpc_driver;
 extern const FormatDriver vmdk_driver;
 
 namespace {
@@ -27,7 +29,9 @@ constexpr char layer[] = "format";
 // clang-format off
 constexpr auto drivers = std::to_array<const FormatDriver*>({
     &qcow2_driver,
+    &vdi_driver,
     &vhdx_driver,
+    &vpc_driver,
     &qed_driver,
     &parallels_driver,
     &dmg_driver,

@@ -21,8 +21,6 @@ constexpr std::array signatures{
     Signature{"vmdk", 0, "KDMV"},
     Signature{"vmdk", 0, "COWD"},
     Signature{"vmdk", 0, "# Disk DescriptorFile"},
-    Signature{"vdi", 0x40, "\x7f\x10\xda\xbe"},
-    Signature{"vpc", 0, "conectix"},
     Signature{"vhdx", 0, "vhdxfile"},
     Signature{"encrypted dmg", 0, "encrcdsa"},
     Signature{"qcow", 0, std::string_view("QFI\xfb\0\0\0\1", 8)},

@@ -52,6 +52,7 @@ class Context final : public OpenContext {
   DiskPtr open_file(std::string_view) override {
     return make_memory_disk(std::vector<std::byte>(sample));
   }
+  DiskPtr peek_file(std::string_view name) override { return open_file(name); }
   DiskPtr open_image(std::string_view, std::string_view) override { return open_file({}); }
   void warn(const std::string&) override {}
 

@@ -24,6 +24,7 @@ class TestContext final : public OpenContext {
   const std::string& file_name() const override { return own_name; }
   std::vector<std::string> file_names(std::string_view prefix) const override;
   DiskPtr open_file(std::string_view name) override;
+  DiskPtr peek_file(std::string_view name) override { return open_file(name); }
   DiskPtr open_image(std::string_view name, std::string_view format) override;
   void warn(const std::string& message) override { warnings.push_back(message); }
 
