@@ -15,13 +15,8 @@ struct Signature {
   std::string_view text;
 };
 
-// From QEMU's block drivers, as each probes.  A fixed VHD has its signature at the end only and is
-// not known by it: its beginning is the disk, in which a guest may have written anything.
+// From QEMU's block drivers, as each probes.
 constexpr std::array signatures{
-    Signature{"vmdk", 0, "KDMV"},
-    Signature{"vmdk", 0, "COWD"},
-    Signature{"vmdk", 0, "# Disk DescriptorFile"},
-    Signature{"vhdx", 0, "vhdxfile"},
     Signature{"encrypted dmg", 0, "encrcdsa"},
     Signature{"qcow", 0, std::string_view("QFI\xfb\0\0\0\1", 8)},
 };

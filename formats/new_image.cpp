@@ -25,6 +25,7 @@ class NewImageContext final : public OpenContext {
   DiskPtr open_file(std::string_view name) override {
     throw_unsupported("image", fmt::format("a new image refers to the file {}", in_quotes(name)));
   }
+  DiskPtr peek_file(std::string_view name) override { return open_file(name); }
   // The user named it, and it was opened by what he said.
   DiskPtr open_image(std::string_view name, std::string_view) override {
     return backing_ ? backing_ : open_file(name);

@@ -37,8 +37,10 @@ WRITABLE = [
     ("vhdx", "vhdx", "", None),
     ("vhdx_small_blocks", "vhdx", "block_size=1M,block_state_zero=off", None),
     ("vhdx_fixed", "vhdx", "subformat=fixed,block_size=2M,log_size=2M", None),
+    ("vdi", "vdi", "", None),
+    ("vpc_dynamic", "vpc", "force_size=on", None),
+    ("vpc_fixed", "vpc", "subformat=fixed,force_size=on", None),
 ]
-# Still to come, a line each when they can be written: vmdk (monolithicSparse, monolithicFlat), vdi, vpc.
 
 
 class FormatWritingTest(unittest.TestCase):
