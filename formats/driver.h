@@ -36,7 +36,8 @@ class OpenContext {
   // The bytes of the file `name`, with this context's access: data files, extents.
   // Throws Error(EACCES) when the gate refuses it.
   virtual DiskPtr open_file(std::string_view name) = 0;
-  // The same for a look at what `name` is: read-only, without locks, and not as a part of the image.
+  // The same for a look at what `name` is: read-only, without locks, and not as a part of the
+  // image.
   virtual DiskPtr peek_file(std::string_view name) = 0;
   // The image `name`, decoded, read-only: backing files, parents.  `format` is a driver's name;
   // empty means raw, as nothing is ever probed behind a reference.
