@@ -10,6 +10,7 @@
 #include "disk/checked.h"
 #include "disk/error.h"
 #include "formats/vmdk_layout.h"
+#include "formats/vmdk_tables.h"
 #include "formats/vmdk_usage.h"
 
 namespace vimg::vmdk {
@@ -32,6 +33,9 @@ class ExtentCheck {
  private:
   enum class Pass { report, give_back };
 
+  void say_stale_copies();
+  void close_properly();
+  void give_back_leaks();
   void scan(Pass pass);
   void mark_structure();
   void mark_tables(std::uint64_t directory, const char* kind);
@@ -58,6 +62,7 @@ class ExtentCheck {
   SectorUsage usage_{0, 0};
   std::uint64_t end_ = 0;    // bytes: where what is in use ends
   std::uint64_t leaks_ = 0;  // of this extent
+  std::uint64_t stale_copies_ = 0;
 };
 
 void ExtentCheck::run(Repair repair) {
@@ -65,9 +70,36 @@ void ExtentCheck::run(Repair repair) {
   report_.total_blocks += layout_.grain_count();
   scan(Pass::report);
   report_.image_end = std::max(report_.image_end, end_);
-  if (repair == Repair::nothing || leaks_ == 0 || report_.corruptions != corruptions) {
+  if (repair == Repair::nothing || report_.corruptions != corruptions) {
+    say_stale_copies();
     return;
   }
+  if (layout_.is_unclean) {
+    close_properly();
+  }
+  if (leaks_ > 0) {
+    give_back_leaks();
+  }
+}
+
+// Who was killed while writing leaves a copy behind its table, which loses nothing.
+void ExtentCheck::say_stale_copies() {
+  if (stale_copies_ > 0 && report_.findings.size() < CheckReport::max_findings) {
+    report_.findings.push_back(
+        fmt::format("{}{} grain tables differ from their copies, as the "
+                    "image was not closed properly",
+                    prefix_, stale_copies_));
+  }
+}
+
+void ExtentCheck::close_properly() {
+  GrainTables(layout_, file_, cache_bytes).mirror();
+  file_->flush();
+  write_state(*file_, layout_, WriteState::closed);
+  file_->flush();
+}
+
+void ExtentCheck::give_back_leaks() {
   const std::uint64_t end = round_up(end_, sector);
   if (end < file_->size()) {
     file_->resize(end);
@@ -176,6 +208,8 @@ void ExtentCheck::compare_copy(std::uint64_t index, const std::vector<le32>& tab
   }
   if (!read_table(*layout_.redundant_directory, index, copy)) {
     corruption(layout_.directory, fmt::format("grain table {} has no copy", index));
+  } else if (!std::ranges::equal(table, copy) && layout_.is_unclean) {
+    stale_copies_ += pass_ == Pass::report && window_begin_ == 0 ? 1 : 0;
   } else if (!std::ranges::equal(table, copy)) {
     corruption(layout_.directory, fmt::format("grain table {} and its copy differ", index));
   }

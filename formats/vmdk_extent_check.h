@@ -10,7 +10,8 @@
 namespace vimg::vmdk {
 
 // Adds what is found to `report`, each finding with `prefix` before it.  With Repair::leaks, and
-// where nothing is corrupt, space that nothing refers to is given back to the host.
+// where nothing is corrupt, space that nothing refers to is given back to the host, and an extent
+// that was not closed properly is closed.
 void check_extent(const SparseLayout& layout, const DiskPtr& file, const std::string& prefix,
                   Repair repair, CheckReport& report);
 

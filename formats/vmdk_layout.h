@@ -40,7 +40,7 @@ struct SparseHeader {
   le64 redundant_directory_offset;
   le64 directory_offset;                                    // or directory_at_end
   le64 overhead;                                            // grains begin here
-  std::uint8_t unclean_shutdown;                            // 1 while it is written
+  std::uint8_t unclean_shutdown = 0;                        // 1 while it is written
   std::array<char, 4> newline_test{'\n', ' ', '\r', '\n'};  // what a transfer as text changes
   le16 compression;                                         // 0 or compression_deflate
   std::array<std::uint8_t, 433> padding{};
