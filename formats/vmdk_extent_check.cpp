@@ -186,12 +186,18 @@ bool ExtentCheck::read_table(std::uint64_t directory, std::uint64_t index,
   return place != 0;
 }
 
+// As many tables as the file has room for: a hostile directory has every entry lead to one.
 void ExtentCheck::mark_grains() {
   std::vector<le32> table(layout_.table_entries);
   const std::uint64_t grains = layout_.grain_count();
+  std::uint64_t room = file_->size() / layout_.table_bytes();
   for (std::uint64_t index = 0; index < layout_.table_count; ++index) {
     if (!read_table(layout_.directory, index, table)) {
       continue;
+    }
+    if (room-- == 0) {
+      corruption(layout_.directory, "the grain directory has more tables than the file holds");
+      return;
     }
     compare_copy(index, table);
     const std::uint64_t first = index * layout_.table_entries;

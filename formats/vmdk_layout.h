@@ -11,7 +11,7 @@ namespace vimg::vmdk {
 
 constexpr char layer[] = "vmdk";
 constexpr std::uint64_t sector = 512;
-constexpr std::uint64_t max_sectors = std::uint64_t{1} << 54;  // so that bytes fit into 63 bits
+constexpr std::uint64_t max_sectors = (std::uint64_t{1} << 54) - 1;  // bytes fit into 63 bits
 
 constexpr std::array<char, 4> sparse_magic{'K', 'D', 'M', 'V'};
 constexpr std::array<char, 4> cowd_magic{'C', 'O', 'W', 'D'};

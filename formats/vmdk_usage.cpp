@@ -9,12 +9,13 @@ SectorUsage::SectorUsage(std::uint64_t begin, std::uint64_t count) : begin_(begi
 bool SectorUsage::mark(std::uint64_t first, std::uint64_t count) {
   const std::uint64_t from = std::max(first, begin_);
   const std::uint64_t to = std::min(first + count, begin_ + used_.size());
-  bool was_unused = true;
   for (std::uint64_t i = from; i < to; ++i) {
-    was_unused = was_unused && !used_[i - begin_];
+    if (used_[i - begin_]) {
+      return false;
+    }
     used_[i - begin_] = true;
   }
-  return was_unused;
+  return true;
 }
 
 void SectorUsage::for_each_unused(std::uint64_t from, const Action& action) const {

@@ -15,8 +15,8 @@ class SectorUsage {
   // The window [begin, begin + count); count is at most max_window.
   SectorUsage(std::uint64_t begin, std::uint64_t count);
 
-  // Marks what of [first, first + count) lies in the window.  False when some of it was marked
-  // before.
+  // Marks what of [first, first + count) lies in the window, up to the first sector that was marked
+  // before; false when there is one.  So all calls together cost no more than the window is long.
   bool mark(std::uint64_t first, std::uint64_t count);
   // Calls `action` for each longest run from `from` that is not marked.
   using Action = std::function<void(std::uint64_t first, std::uint64_t count)>;

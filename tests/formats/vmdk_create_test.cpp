@@ -95,6 +95,23 @@ TEST_CASE("vmdk: check finds entries that lead nowhere, twice, or differ from th
   CHECK(checked(make_memory_disk(file.bytes)).corruptions == 1);
 }
 
+TEST_CASE("vmdk: check ends soon when every entry of a large directory leads to one table") {
+  constexpr std::uint64_t tables = 1U << 14;
+  FileBuilder file(0);
+  file.bytes = sparse_by_hand();
+  const std::uint64_t directory = file.bytes.size();
+  file.bytes.resize(directory + tables * sizeof(le32));
+  for (std::uint64_t i = 0; i < tables; ++i) {
+    file.put(directory + i * sizeof(le32), le32(27));
+  }
+  file.put(8, le32(0));
+  file.put(12, le64(tables * 4096));
+  file.put(56, le64(directory / vmdk::sector));
+  const CheckReport report = checked(make_memory_disk(file.bytes));
+  CHECK(report.corruptions > 1);
+  CHECK(report.allocated_blocks <= file.bytes.size() / sizeof(le32));
+}
+
 TEST_CASE("vmdk: grains that nothing refers to are given back") {
   std::vector<std::byte> image = sparse_by_hand();
   const std::size_t size = image.size();
