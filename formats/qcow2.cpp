@@ -6,6 +6,7 @@
 
 #include "disk/error.h"
 #include "formats/driver.h"
+#include "formats/qcow2_check.h"
 #include "formats/qcow2_create.h"
 #include "formats/qcow2_disk.h"
 #include "formats/qcow2_header.h"
@@ -63,9 +64,13 @@ ImageInfo info(const Disk& file) {
 namespace vimg {
 
 extern const FormatDriver qcow2_driver;
-const FormatDriver qcow2_driver{"qcow2",           "QEMU's copy-on-write images, versions 2 and 3",
-                                qcow2::has_magic,  qcow2::open_disk,
-                                qcow2::info,       qcow2::create,
-                                qcow2::open_stream};
+const FormatDriver qcow2_driver{"qcow2",
+                                "QEMU's copy-on-write images, versions 2 and 3",
+                                qcow2::has_magic,
+                                qcow2::open_disk,
+                                qcow2::info,
+                                qcow2::create,
+                                qcow2::open_stream,
+                                qcow2::check};
 
 }  // namespace vimg

@@ -41,12 +41,17 @@ Mapping Geometry::unit(const Entry& entry, std::uint64_t offset) const {
 }
 
 // Spec: "Compressed Clusters Descriptor".
-Mapping Geometry::compressed(const Entry& entry, std::uint64_t offset) const {
+CompressedPlace Geometry::compressed_place(const Entry& entry) const noexcept {
   const std::uint32_t length_bits = cluster_bits_ - 8;
   const std::uint32_t offset_bits = 62 - length_bits;
   const std::uint64_t host = entry.word & ((1ULL << offset_bits) - 1);
   const std::uint64_t more_sectors = entry.word >> offset_bits & ((1ULL << length_bits) - 1);
-  if (host >= max_host_offset) {
+  return {host, (more_sectors + 1) * 512 - host % 512};
+}
+
+Mapping Geometry::compressed(const Entry& entry, std::uint64_t offset) const {
+  const CompressedPlace place = compressed_place(entry);
+  if (place.offset >= max_host_offset) {
     throw_bad_entry(entry, offset, "has its compressed data beyond the format's reach");
   }
   if (external_data_) {
@@ -55,8 +60,8 @@ Mapping Geometry::compressed(const Entry& entry, std::uint64_t offset) const {
   Mapping mapping;
   mapping.kind = Mapping::Kind::compressed;
   mapping.length = cluster_size() - offset % cluster_size();
-  mapping.host_offset = host;
-  mapping.stored_length = (more_sectors + 1) * 512 - host % 512;
+  mapping.host_offset = place.offset;
+  mapping.stored_length = place.length;
   return mapping;
 }
 

@@ -34,6 +34,12 @@ struct Entry {
   std::uint64_t host_offset() const noexcept { return word & offset_mask; }
 };
 
+// Where a compressed cluster lies in the image file; not validated.
+struct CompressedPlace {
+  std::uint64_t offset;
+  std::uint64_t length;  // bytes at most
+};
+
 // How an image cuts its disk into clusters and its tables into entries and slices.
 class Geometry {
  public:
@@ -56,6 +62,9 @@ class Geometry {
 
   // True when the entry has a host cluster of its own, be it read from or only set aside.
   bool has_host_cluster(const Entry& entry) const noexcept;
+
+  // Of an entry that is compressed().
+  CompressedPlace compressed_place(const Entry& entry) const noexcept;
 
   // What `entry`, that of guest offset `offset`, says from `offset` to the end of its unit.
   // Throws Error(EUCLEAN) when it says what cannot be.

@@ -113,6 +113,15 @@ std::uint64_t Refcounts::get(std::uint64_t cluster) {
   return count_at(load(cluster, where), where.index, order_);
 }
 
+bool Refcounts::block_is_sound(std::uint64_t region) const noexcept {
+  const std::uint64_t offset = region < table_.size() ? table_[region] & refcount_block_mask : 0;
+  return offset % cluster_size_ == 0 && offset < file_->size();
+}
+
+std::optional<std::uint64_t> Refcounts::find(std::uint64_t cluster) {
+  return block_is_sound(region_of(cluster)) ? std::optional(get(cluster)) : std::nullopt;
+}
+
 void Refcounts::set(std::uint64_t cluster, std::uint64_t value) {
   const Place where = place(cluster);
   load(cluster, where);

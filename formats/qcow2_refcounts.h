@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -39,6 +40,11 @@ class Refcounts {
   std::uint64_t block(std::uint64_t region) const;
 
   std::uint64_t get(std::uint64_t cluster);
+  // True when the table says nothing of the region, or that its block is at a cluster's start in
+  // the file.
+  bool block_is_sound(std::uint64_t region) const noexcept;
+  // As get(); nothing when the region's block is not sound.
+  std::optional<std::uint64_t> find(std::uint64_t cluster);
   // `value` fits the width, and the cluster's region has a block.
   void set(std::uint64_t cluster, std::uint64_t value);
   // Largest value that a count can take.

@@ -3,16 +3,15 @@
 #pragma once
 
 #include <cstdint>
-#include <unordered_map>
 #include <vector>
 
 #include "disk/disk.h"
-#include "formats/qcow2_entry.h"
 #include "formats/qcow2_header.h"
+#include "formats/qcow2_reference_walk.h"
 
 namespace vimg::qcow2 {
 
-class References {
+class References final : private ReferenceVisitor {
  public:
   // Follows everything but the refcount structures.  Throws Error(EUCLEAN) when a table is broken,
   // Error(EOPNOTSUPP) when there is more to count than memory or patience allow.
@@ -25,21 +24,15 @@ class References {
   void add(std::uint64_t offset, std::uint64_t length, std::uint32_t times);
 
  private:
-  void add_l1(std::uint64_t offset, std::uint64_t count);
-  void add_tables();
-  void add_entry(const Entry& entry, std::uint32_t times);
-  void add_snapshots();
-  void add_bitmaps();
-  void add_bitmap_table(std::uint64_t offset, std::uint64_t count);
+  void refer(std::uint64_t offset, std::uint64_t length, std::uint32_t times) override {
+    add(offset, length, times);
+  }
+  void broken(const std::string& finding, std::uint32_t times) override;
 
   const Header& header_;
-  const Geometry geometry_;
   const Disk& file_;
   const std::uint64_t max_clusters_;
   std::vector<std::uint32_t> counts_;
-  std::unordered_map<std::uint64_t, std::uint32_t>
-      tables_;                  // how many L1 entries name each L2 table
-  std::uint64_t l1_bytes_ = 0;  // of all L1 tables
 };
 
 }  // namespace vimg::qcow2
