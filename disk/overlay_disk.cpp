@@ -22,6 +22,7 @@
 #include "disk/file_descriptor.h"
 #include "disk/file_io.h"
 #include "disk/overlay_map.h"
+#include "disk/temporary_file.h"
 
 namespace vimg {
 namespace {
@@ -268,21 +269,6 @@ void OverlayDisk::reserve(std::uint64_t blocks) {
   }
 }
 
-FileDescriptor unnamed_file_in(const std::string& directory) {
-  FileDescriptor fd(open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (fd) {
-    return fd;
-  }
-  // Some file systems cannot make a file without a name.
-  std::string path = directory + "/vimg-scratch-XXXXXX";
-  FileDescriptor named(mkostemp(path.data(), O_CLOEXEC));
-  if (!named) {
-    throw_errno(errno, layer, fmt::format("cannot make a scratch file in {}", directory));
-  }
-  unlink(path.c_str());
-  return named;
-}
-
 }  // namespace
 
 DiskPtr make_memory_overlay(DiskPtr base, std::uint64_t limit) {
@@ -294,9 +280,7 @@ DiskPtr make_memory_overlay(DiskPtr base, std::uint64_t limit) {
 }
 
 DiskPtr make_scratch_overlay(DiskPtr base) {
-  const char* const chosen = std::getenv("TMPDIR");
-  const std::string directory = chosen != nullptr && *chosen != '\0' ? chosen : "/var/tmp";
-  return std::make_shared<OverlayDisk>(std::move(base), unnamed_file_in(directory),
+  return std::make_shared<OverlayDisk>(std::move(base), make_temporary_file(),
                                        std::numeric_limits<std::uint64_t>::max() / block_size);
 }
 

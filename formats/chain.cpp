@@ -52,7 +52,7 @@ class ChainLink final : public OpenContext {
       : chain_(chain),
         location_(file.location),
         file_name_(std::filesystem::path(location_.path).filename().string()),
-        identity_(file_identity(*file.disk)),
+        identity_(file.identity),
         above_(above),
         depth_(above != nullptr ? above->depth_ + 1 : 1),
         cache_bytes_(cache_bytes) {}
@@ -97,6 +97,24 @@ class ChainLink final : public OpenContext {
   const std::uint64_t cache_bytes_;
 };
 
+// The file at the top, as the source that it is of sees the rest.
+class SourceLink final : public SourceContext {
+ public:
+  SourceLink(Chain& chain, const ImageFile& file)
+      : link_(chain, file, nullptr, chain.options_.cache_bytes / 2) {}
+
+  const std::string& file_name() const override { return link_.file_name(); }
+  std::vector<std::string> file_names(std::string_view prefix) const override {
+    return link_.file_names(prefix);
+  }
+  DiskPtr open_file(std::string_view name) override { return link_.open_file(name); }
+  std::uint64_t cache_bytes() const override { return link_.cache_bytes(); }
+  void warn(const std::string& message) override { link_.warn(message); }
+
+ private:
+  ChainLink link_;
+};
+
 DiskPtr ChainLink::open_image(std::string_view name, std::string_view format) {
   if (depth_ >= max_depth) {
     throw_error(ELOOP, layer, fmt::format("more than {} images in a chain", max_depth));
@@ -122,7 +140,8 @@ ImageFile ChainLink::adopt(FileDescriptor fd, HostLocation location, Access acce
       adopt_file(std::move(fd), location.path, access, chain_.options_.locking, &warning);
   chain_.add_warning(warning);
   chain_.files_.push_back(location.path);
-  return {std::move(disk), std::move(location)};
+  const FileIdentity identity = file_identity(*disk);
+  return {std::move(disk), std::move(location), identity};
 }
 
 ImageFile ChainLink::open_named_backing(std::string_view name, std::string_view format) {
@@ -176,7 +195,21 @@ ImageFile Chain::open_user_file(const std::string& path, Access access) {
   DiskPtr disk = open_host_file(path, access, options_.locking, &warning);
   add_warning(warning);
   files_.push_back(path);
-  return {std::move(disk), locate(path)};
+  const FileIdentity identity = file_identity(*disk);
+  return {std::move(disk), locate(path), identity};
+}
+
+std::vector<SourceImage> Chain::unwrap(const ImageFile& file, const SourceDriver& source) {
+  return within(printable(file.location.path), [&] {
+    if (options_.access == Access::read_write) {
+      throw_error(EROFS, source.name,
+                  fmt::format("an image that is {} cannot be written in place; --scratch takes "
+                              "changes that are thrown away, and unpacked it can be written",
+                              source.summary));
+    }
+    SourceLink link(*this, file);
+    return source.open(file.disk, link);
+  });
 }
 
 DiskPtr Chain::decode_top(const ImageFile& file, const FormatDriver& driver) {

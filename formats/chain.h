@@ -9,6 +9,7 @@
 #include "formats/driver.h"
 #include "formats/image.h"
 #include "sources/host_file.h"
+#include "sources/source.h"
 
 namespace vimg {
 
@@ -16,6 +17,7 @@ namespace vimg {
 struct ImageFile {
   DiskPtr disk;
   HostLocation location;
+  FileIdentity identity;  // of the file, which `disk` may be only a part or the content of
 };
 
 // The backing file that the user named himself, so that the gate has no say in it.
@@ -34,6 +36,8 @@ class Chain {
 
   // Opens the file that the user named.
   ImageFile open_top(const std::string& path);
+  // The images that `source` finds in it; they are in the place of the file and read-only.
+  std::vector<SourceImage> unwrap(const ImageFile& file, const SourceDriver& source);
   // Decodes it, and all that it refers to.  Errors begin with the path of the image they are about.
   DiskPtr decode_top(const ImageFile& file, const FormatDriver& driver);
 
@@ -45,6 +49,7 @@ class Chain {
 
  private:
   friend class ChainLink;
+  friend class SourceLink;
 
   ImageFile open_user_file(const std::string& path, Access access);
   DiskPtr decode(const ImageFile& file, const FormatDriver& driver, const ChainLink* above);

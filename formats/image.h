@@ -11,7 +11,9 @@
 namespace vimg {
 
 struct ImageOptions {
-  std::string format;  // a driver's name, obeyed; empty: detect
+  // A format driver's name, obeyed: then nothing is unwrapped.  A source driver's name: unwrapped
+  // by that, and the format of what is inside detected; SOURCE:FORMAT is both.  Empty: detect both.
+  std::string format;
   Access access = Access::read_only;
   std::string snapshot;
   std::uint64_t cache_bytes = 24U << 20;         // for the whole chain
@@ -24,11 +26,16 @@ struct Image {
   ImageInfo info;                     // of the top image
   std::string path;                   // as given
   std::uint64_t file_size = 0;        // bytes, of the top file
+  bool is_unwrapped = false;          // the top file is of a source, and the image lies in it
   std::vector<std::string> files;     // every file of the chain, top first
   std::vector<std::string> warnings;  // for the user, in words
 };
 
+// All images in the file: several where it is of a source that holds several, else one.
 // Throws Error as disk/error.h says; the message begins with the path.
+std::vector<Image> open_images(const std::string& path, const ImageOptions& options);
+
+// The only one.  Throws Error(EINVAL) that names them when there are several.
 Image open_image(const std::string& path, const ImageOptions& options);
 
 // What the format's check finds in the image itself, nothing of the files behind it; nothing when

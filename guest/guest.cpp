@@ -30,18 +30,23 @@ ImageOptions image_options(const GuestOptions& options, std::size_t image_count)
   return result;
 }
 
-Image open_one(const std::string& path, const GuestOptions& options, const ImageOptions& how) {
+std::vector<Image> open_path(const std::string& path, const GuestOptions& options,
+                             const ImageOptions& how) {
+  std::vector<Image> images;
   if (options.write == WriteMode::overlay) {
-    return open_with_overlay(path, options.overlay_path, how);
+    images.push_back(open_with_overlay(path, options.overlay_path, how));
+    return images;
   }
-  Image image = open_image(path, how);
+  images = open_images(path, how);
   if (options.write == WriteMode::scratch) {
-    image.disk = make_scratch_overlay(image.disk);
+    for (Image& image : images) {
+      image.disk = make_scratch_overlay(image.disk);
+    }
   }
-  return image;
+  return images;
 }
 
-std::vector<Image> open_images(const std::vector<std::string>& paths, const GuestOptions& options) {
+std::vector<Image> open_all(const std::vector<std::string>& paths, const GuestOptions& options) {
   if (paths.empty()) {
     throw_error(EINVAL, "guest", "no image was named");
   }
@@ -50,8 +55,9 @@ std::vector<Image> open_images(const std::vector<std::string>& paths, const Gues
   }
   const ImageOptions how = image_options(options, paths.size());
   std::vector<Image> images;
-  std::ranges::transform(paths, std::back_inserter(images),
-                         [&](const std::string& path) { return open_one(path, options, how); });
+  for (const std::string& path : paths) {
+    std::ranges::move(open_path(path, options, how), std::back_inserter(images));
+  }
   return images;
 }
 
@@ -68,7 +74,7 @@ struct Guest::Impl {
 
 std::shared_ptr<Guest> Guest::open(const std::vector<std::string>& paths,
                                    const GuestOptions& options) {
-  Assembly assembly = assemble(open_images(paths, options));
+  Assembly assembly = assemble(open_all(paths, options));
   return std::shared_ptr<Guest>(
       new Guest(std::make_unique<Impl>(std::move(assembly), options.write)));
 }
