@@ -6,10 +6,11 @@
 namespace vimg {
 
 extern const FileSystemDriver ext4_driver;
+extern const FileSystemDriver fat_driver;
 
 namespace {
 
-constexpr std::array drivers{&ext4_driver};
+constexpr std::array drivers{&ext4_driver, &fat_driver};
 
 // What mount(8) and blkid call the file systems that a driver serves.
 struct ServedType {
@@ -17,10 +18,9 @@ struct ServedType {
   const FileSystemDriver* driver;
 };
 constexpr std::array served_types{
-    ServedType{"ext2", &ext4_driver},
-    ServedType{"ext3", &ext4_driver},
-    ServedType{"ext4", &ext4_driver},
-    ServedType{"ext4dev", &ext4_driver},
+    ServedType{"ext2", &ext4_driver}, ServedType{"ext3", &ext4_driver},
+    ServedType{"ext4", &ext4_driver}, ServedType{"ext4dev", &ext4_driver},
+    ServedType{"vfat", &fat_driver},  ServedType{"msdos", &fat_driver},
 };
 
 }  // namespace

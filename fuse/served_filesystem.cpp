@@ -10,6 +10,9 @@ namespace {
 
 // ext4 has it among its features.
 bool folds_names_by(const FileSystemInfo& info) {
+  if (info.type == "vfat" || info.type == "exfat") {
+    return true;
+  }
   return std::any_of(info.facts.begin(), info.facts.end(), [](const auto& fact) {
     return fact.first == "features" && fact.second.find("casefold") != std::string::npos;
   });
