@@ -35,7 +35,9 @@ class Documents(unittest.TestCase):
         self.check_page("vimgumount.1", (f"{BIN}/vimgumount",))
 
     def test_vimg(self):
-        self.check_page("vimg.1", (f"{BIN}/vimg",), (f"{BIN}/vimg", "info"), (f"{BIN}/vimg", "list"))
+        verbs = re.findall(r"^  ([a-z]+) ", must(f"{BIN}/vimg", "--help").partition("Subcommands:")[2], re.M)
+        self.assertGreater(len(verbs), 1)
+        self.check_page("vimg.1", (f"{BIN}/vimg",), *((f"{BIN}/vimg", verb) for verb in verbs))
 
     def test_pages_are_well_formed(self):
         for page in sorted(os.listdir(os.path.join(TOP, "man"))):
@@ -46,8 +48,8 @@ class Documents(unittest.TestCase):
             lines = [line for line in file if re.match(r"\s*(\$ )?(sudo )?vimg(mount|umount)? ", line)]
         self.assertGreater(len(lines), 5)
         for line in lines:
-            program = re.match(r"\s*(?:\$ )?(?:sudo )?(\w+)( info| list)?", line)
-            command = [f"{BIN}/{program[1]}"] + ([program[2].strip()] if program[2] else [])
+            program = re.match(r"\s*(?:\$ )?(?:sudo )?(\w+)( [a-z]+)?", line)
+            command = [f"{BIN}/{program[1]}"] + ([program[2].strip()] if program[1] == "vimg" and program[2] else [])
             used = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", line.split("&&")[0].split(";")[0].split("#")[0]))
             self.assertEqual(used - options_in_help(*command), set(), line)
 
