@@ -112,6 +112,7 @@ std::vector<Image> open_members(const ImageFile& file, const Choice& choice,
   ImageOptions each = options;
   each.cache_bytes = options.cache_bytes / 2 / members.size();
   std::vector<Image> images;
+  images.reserve(members.size());
   for (const SourceImage& member : members) {
     images.push_back(open_member(file, *choice.source, member, choice.format, each));
   }

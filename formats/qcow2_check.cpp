@@ -141,7 +141,7 @@ class Check {
             fmt::format("refcount block {} is not at a cluster's start in the file", region), 1);
       } else if (const std::uint64_t block = refcounts_.block(region); block != 0) {
         counter_.refer(block, header_.cluster_size(), 1);
-        check_block(region, block / header_.cluster_size(), first);
+        check_block(region, block >> header_.cluster_bits, first);
       }
     }
   }
