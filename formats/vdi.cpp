@@ -1,4 +1,4 @@
-// vdi: VirtualBox's disk images, version 1.1: dynamic, static and differencing.
+// vdi: VirtualBox's disk images, versions 0 and 1.1: dynamic, static and differencing.
 #include <algorithm>
 #include <array>
 #include <memory>
@@ -38,8 +38,10 @@ Header header_of(OpenContext& context, const std::string& name) {
   }
 }
 
-// A child knows its parent by its ID, not by a name.
+// A child knows its parent by its ID, not by a name.  Of copies with one ID that is meant whose
+// content is still the child's; any other is a guess, which is said.
 DiskPtr open_parent(const Header& child, OpenContext& context) {
+  std::string changed;
   for (const std::string& name : context.file_names("")) {
     if (!is_named_vdi(name) || name == context.file_name()) {
       continue;
@@ -48,15 +50,22 @@ DiskPtr open_parent(const Header& child, OpenContext& context) {
     if (parent.block_size == 0 || parent.id != child.parent_id) {
       continue;
     }
-    if (parent.modification_id != child.parent_modification_id) {
-      context.warn(fmt::format("vdi: its parent {} was changed since this image was made on it",
-                               in_quotes(name)));
+    if (child.parent_modification_id == Guid{} ||
+        parent.modification_id == child.parent_modification_id) {
+      return context.open_image(name, "vdi");
     }
-    return context.open_image(name, "vdi");
+    if (changed.empty()) {
+      changed = name;
+    }
   }
-  throw_error(
-      ENOENT, layer,
-      fmt::format("the parent image {} is not in the same directory", guid_text(child.parent_id)));
+  if (changed.empty()) {
+    throw_error(ENOENT, layer,
+                fmt::format("the parent image {} is not in the same directory",
+                            guid_text(child.parent_id)));
+  }
+  context.warn(fmt::format("vdi: its parent {} was changed since this image was made on it",
+                           in_quotes(changed)));
+  return context.open_image(changed, "vdi");
 }
 
 DiskPtr open(DiskPtr file, OpenContext& context) {

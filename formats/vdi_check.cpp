@@ -90,7 +90,7 @@ CheckReport check(DiskPtr file, OpenContext&, Repair repair) {
     return report;
   }
   const std::uint64_t used = blocks_in_use(*file, header);
-  file->write(allocated_offset, bytes_of(le32(std::uint32_t(used))));
+  file->write(header.allocated_offset, bytes_of(le32(std::uint32_t(used))));
   file->resize(header.data_offset + used * header.stride());
   file->flush();
   const CheckReport after = Check(*file, read_header(*file)).run();

@@ -48,11 +48,33 @@ struct RawHeader {
   Guid parent_modification_id;
 };
 static_assert(sizeof(RawHeader) == 0x1c8 && OnDisk<RawHeader>);
-constexpr std::uint64_t allocated_offset = 0x184;
-constexpr std::uint64_t modification_offset = 0x198;
+
+// VirtualBox before 1.1; the table follows, then the data.
+struct RawHeader0 {
+  std::array<char, 64> text;
+  le32 signature;
+  le32 version;  // 0.x
+  le32 type;
+  le32 flags;
+  std::array<char, 256> comment;
+  le32 cylinders;
+  le32 heads;
+  le32 sectors;
+  le32 sector_size;
+  le64 disk_size;   // bytes
+  le32 block_size;  // bytes
+  le32 block_count;
+  le32 blocks_allocated;
+  Guid id;
+  Guid modification_id;
+  Guid parent_id;
+};
+static_assert(sizeof(RawHeader0) == 0x1a4 && OnDisk<RawHeader0>);
 
 struct Header {
   std::uint32_t type;
+  std::uint64_t allocated_offset;     // in the file, of blocks_allocated
+  std::uint64_t modification_offset;  // in the file, of modification_id
   std::uint64_t table_offset;
   std::uint64_t data_offset;
   std::uint64_t size;        // bytes, of the disk
@@ -63,7 +85,7 @@ struct Header {
   Guid id;
   Guid modification_id;
   Guid parent_id;
-  Guid parent_modification_id;
+  Guid parent_modification_id;  // zeros: not known
 
   // Bytes of the file that a block takes.
   std::uint64_t stride() const noexcept { return block_extra + block_size; }

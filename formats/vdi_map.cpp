@@ -42,8 +42,8 @@ BlockRun VdiMap::find(std::uint64_t offset, std::uint64_t max) const {
 // The content's modification gets a new name, by which a child knows that its parent has changed.
 void VdiMap::begin() {
   allocated_ = blocks_in_use(*file_, header_);
-  file_->write(allocated_offset, bytes_of(le32(std::uint32_t(allocated_))));
-  file_->write(modification_offset, bytes_of(random_guid()));
+  file_->write(header_.allocated_offset, bytes_of(le32(std::uint32_t(allocated_))));
+  file_->write(header_.modification_offset, bytes_of(random_guid()));
 }
 
 // The count goes to the file first: whoever finds it too high loses a block, whoever finds it too
@@ -61,7 +61,7 @@ std::uint64_t VdiMap::allocate(std::uint64_t) {
     file_->resize(end);
   }
   ++allocated_;
-  file_->write(allocated_offset, bytes_of(le32(std::uint32_t(allocated_))));
+  file_->write(header_.allocated_offset, bytes_of(le32(std::uint32_t(allocated_))));
   return place;
 }
 

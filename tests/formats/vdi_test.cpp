@@ -46,6 +46,13 @@ CheckReport check(const DiskPtr& file, Repair repair = Repair::nothing) {
   return vdi_driver.check(file, context, repair);
 }
 
+std::vector<std::byte> child_of(const std::vector<std::byte>& parent) {
+  std::vector<std::byte> bytes = content_of(*new_image(5U << 20));
+  store(Bytes(bytes), 0x4c, le32(4));
+  std::copy_n(parent.begin() + id_field, 32, bytes.begin() + parent_field);
+  return bytes;
+}
+
 // What a program leaves that is killed: the header counts a block that the table does not have.
 DiskPtr cut_short() {
   std::vector<std::byte> bytes = image();
@@ -84,11 +91,7 @@ TEST_CASE("vdi: a differencing image finds its parent by its ID among the files 
   write_file(directory / "base.vdi", image());
   write_file(directory / "other.vdi", written_by_qemu("vdi", "5M", {}));
   write_file(directory / "no.vdi", std::vector<std::byte>(100));
-  std::vector<std::byte> child = content_of(*new_image(5U << 20));
-  store(Bytes(child), 0x4c, le32(4));
-  std::copy_n(image().begin() + id_field, 16, child.begin() + parent_field);
-  std::copy_n(image().begin() + id_field + 16, 16, child.begin() + parent_field + 16);
-  write_file(directory / "child.vdi", child);
+  write_file(directory / "child.vdi", child_of(image()));
   ImageOptions options;
   options.access = Access::read_write;
   std::vector<std::byte> expected = decoded(vdi_driver, image());
@@ -106,6 +109,56 @@ TEST_CASE("vdi: a differencing image finds its parent by its ID among the files 
   std::filesystem::remove(directory / "base.vdi");
   CHECK_THROWS_WITH_AS(open_image(directory / "child.vdi", {}),
                        doctest::Contains("is not in the same directory"), Error);
+}
+
+// Two images with one ID come from a copy of the file, of which one was changed later.
+TEST_CASE("vdi: of two parents with the right ID the one that was not changed is taken") {
+  const TemporaryDirectory directory;
+  std::vector<std::byte> changed = written_by_qemu("vdi", "5M", {"write -P 7 0 1M"});
+  std::copy_n(image().begin() + id_field, 16, changed.begin() + id_field);
+  write_file(directory / "a.vdi", changed);
+  write_file(directory / "b.vdi", image());
+  write_file(directory / "child.vdi", child_of(image()));
+  {
+    const Image opened = open_image(directory / "child.vdi", {});
+    CHECK(opened.warnings.empty());
+    CHECK(content_of(*opened.disk) == decoded(vdi_driver, image()));
+  }
+  std::filesystem::remove(directory / "b.vdi");
+  const Image opened = open_image(directory / "child.vdi", {});
+  CHECK(opened.warnings.size() == 1);
+  CHECK(content_of(*opened.disk) == decoded(vdi_driver, changed));
+}
+
+// The table follows the header, the data the table: VirtualBox before 1.1.
+TEST_CASE("vdi: an image of version 0 is read and written") {
+  std::vector<std::byte> bytes = image();
+  const std::size_t table = load<le32>(bytes, table_field);
+  const std::size_t data = load<le32>(bytes, data_field);
+  std::vector<std::byte> old(0x1a4);
+  std::copy_n(bytes.begin(), 0x44, old.begin());
+  store(Bytes(old), 0x44, le32(2));                             // version 0.2
+  std::copy_n(bytes.begin() + 0x4c, 264, old.begin() + 0x48);   // type, flags, comment
+  std::copy_n(bytes.begin() + 0x15c, 16, old.begin() + 0x150);  // geometry
+  std::copy_n(bytes.begin() + 0x170, 12, old.begin() + 0x160);  // sizes
+  std::copy_n(bytes.begin() + 0x180, 8, old.begin() + 0x16c);   // counts
+  std::copy_n(bytes.begin() + id_field, 48, old.begin() + 0x174);
+  old.insert(old.end(), bytes.begin() + std::ptrdiff_t(table),
+             bytes.begin() + std::ptrdiff_t(table) + 5 * 4);
+  old.insert(old.end(), bytes.begin() + std::ptrdiff_t(data), bytes.end());
+  CHECK(decoded(vdi_driver, old) == decoded(vdi_driver, image()));
+  const DiskPtr file = make_memory_disk(old);
+  TestContext context({}, Access::read_write);
+  {
+    const DiskPtr disk = vdi_driver.open(file, context);
+    disk->write(0, std::vector<std::byte>(512, std::byte{3}));
+    disk->flush();
+  }
+  CHECK(check(file).findings.empty());
+  CHECK(load<le32>(content_of(*file), 0x170) == 3);
+  std::vector<std::byte> expected = decoded(vdi_driver, image());
+  std::fill_n(expected.begin(), 512, std::byte{3});
+  CHECK(decoded(vdi_driver, content_of(*file)) == expected);
 }
 
 TEST_CASE("vdi: a block that a killed program left is used again, with zeros") {
@@ -139,7 +192,7 @@ TEST_CASE("vdi: a check finds blocks beyond the end and two at one place") {
 }
 
 TEST_CASE("vdi: versions, types and sizes that are not known are refused") {
-  CHECK(error_of(vdi_driver, patched(image(), 0x44, le32(1))) == EOPNOTSUPP);
+  CHECK(error_of(vdi_driver, patched(image(), 0x44, le32(0x00020000))) == EOPNOTSUPP);
   CHECK(error_of(vdi_driver, patched(image(), 0x4c, le32(3))) == EOPNOTSUPP);
   CHECK(error_of(vdi_driver, patched(image(), 0x178, le32(1000))) == EUCLEAN);
   CHECK(error_of(vdi_driver, patched(image(), 0x180, le32(0xffffffff))) == EUCLEAN);
