@@ -70,6 +70,8 @@ class WritableBlockDisk final : public Disk {
 
 void BlockMap::decode(std::uint64_t, Bytes) const {}
 
+void WritableBlockMap::mark_written(std::uint64_t, std::uint64_t) {}
+
 bool WritableBlockMap::publish_zero(std::uint64_t) { return false; }
 
 DiskPtr make_block_disk(std::unique_ptr<const BlockMap> map, BlockDiskParts parts) {

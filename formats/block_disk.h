@@ -47,7 +47,11 @@ class WritableBlockMap : public BlockMap {
   // Bytes that are allocated at once, a power of two.
   virtual std::uint64_t block_size() const noexcept = 0;
 
-  // The four below are called by one thread at a time, beside find() in others.
+  // Called by any thread before `length` bytes at `offset` are written where find() has data: for
+  // formats that also mark what was written.
+  virtual void mark_written(std::uint64_t offset, std::uint64_t length);
+
+  // Those below are called by one thread at a time, beside find() and mark_written() in others.
 
   // Called once before anything is changed: here an image is marked as being written.
   virtual void begin() {}

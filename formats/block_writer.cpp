@@ -54,7 +54,7 @@ void BlockWriter::write(std::uint64_t offset, ConstBytes data) {
   while (!data.empty()) {
     const BlockRun run = map_.find(offset, data.size());
     if (run.kind == BlockRun::Kind::data) {
-      file_.write(run.place, data.first(run.length));
+      write_in_place(run, offset, data.first(run.length));
       data = data.subspan(run.length);
       offset += run.length;
       continue;
@@ -67,6 +67,11 @@ void BlockWriter::write(std::uint64_t offset, ConstBytes data) {
   }
 }
 
+void BlockWriter::write_in_place(const BlockRun& run, std::uint64_t offset, ConstBytes data) {
+  map_.mark_written(offset, data.size());
+  file_.write(run.place, data);
+}
+
 // Somebody else may have allocated the block since it was found unmapped; allocate() then gives the
 // same place again or the map says that it is data, and only `data` is left to write.
 void BlockWriter::allocate(std::uint64_t offset, ConstBytes data) {
@@ -74,7 +79,7 @@ void BlockWriter::allocate(std::uint64_t offset, ConstBytes data) {
   const Claim claim(*this, block.begin);
   if (const BlockRun run = map_.find(offset, data.size());
       run.kind == BlockRun::Kind::data && run.length == data.size()) {
-    file_.write(run.place, data);
+    write_in_place(run, offset, data);
     return;
   }
   const std::uint64_t place = [&] {

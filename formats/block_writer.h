@@ -35,6 +35,7 @@ class BlockWriter {
 
   void begin();
   Range block_at(std::uint64_t offset) const noexcept;
+  void write_in_place(const BlockRun& run, std::uint64_t offset, ConstBytes data);
   void allocate(std::uint64_t offset, ConstBytes data);
   void copy_old(Range range, std::uint64_t place);
   void zero_run(const BlockRun& run, std::uint64_t offset);

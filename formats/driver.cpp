@@ -50,6 +50,9 @@ const FormatDriver* find_format(std::string_view name) noexcept {
   if (name == raw_driver.name) {
     return &raw_driver;
   }
+  if (name == "vhd") {
+    return &vpc_driver;
+  }
   const auto found =
       std::ranges::find_if(drivers, [&](const FormatDriver* d) { return name == d->name; });
   return found == drivers.end() ? nullptr : *found;

@@ -96,7 +96,7 @@ struct FormatDriver {
 std::span<const FormatDriver* const> format_drivers() noexcept;
 extern const FormatDriver raw_driver;
 
-// The driver called `name`; nullptr when there is none.
+// The driver called `name`, of which "vhd" is another for "vpc"; nullptr when there is none.
 const FormatDriver* find_format(std::string_view name) noexcept;
 
 // The names of the formats whose signature `file` holds: those of `among`, and one that is known

@@ -20,7 +20,6 @@ struct Block {
 
 // The blocks in the order of their places; as many as fit into the file, or one is a corruption.
 std::vector<Block> blocks_of(const Disk& file, const Header& header, CheckReport& report) {
-  const std::uint64_t stride = header.bitmap_bytes + header.block_size;
   std::vector<Block> blocks;
   std::vector<be32> entries;
   for (std::uint64_t index = 0; index < header.table_entries; index += entries.size()) {
@@ -32,7 +31,7 @@ std::vector<Block> blocks_of(const Disk& file, const Header& header, CheckReport
       }
       const std::uint64_t place = entries[i] * sector;
       ++report.allocated_blocks;
-      if (!fits(place, stride, file.size())) {
+      if (!fits(place, header.stride(), file.size())) {
         report.add_corruption(fmt::format("block {} lies at {:#x}, beyond the file end {:#x}",
                                           index + i, place, file.size()));
       } else {
@@ -51,22 +50,39 @@ std::uint64_t first_free(const Header& header) noexcept {
                   sector);
 }
 
+// Where the last of the parent's names ends.
+std::uint64_t end_of_locators(const Header& header, std::uint64_t file_size) noexcept {
+  std::uint64_t end = 0;
+  for (const Locator& locator : header.dynamic.locators) {
+    if (fits(locator.offset, locator.length, file_size)) {
+      end = std::max(end, round_up(locator.offset + locator.length, sector));
+    }
+  }
+  return end;
+}
+
 // Overlaps are corruptions, room for whole blocks between or behind them leaks.  Returns where the
 // last thing in use ends.
 std::uint64_t look_at(const std::vector<Block>& blocks, const Header& header,
                       std::uint64_t file_size, CheckReport& report) {
-  const std::uint64_t stride = header.bitmap_bytes + header.block_size;
+  const std::uint64_t footer =
+      round_up(file_size, sector) - (header.footer_is_missing ? 0 : sector);
   std::uint64_t end = first_free(header);
   for (const Block& block : blocks) {
     if (block.place < end) {
       report.add_corruption(fmt::format("block {} at {:#x} lies over what ends at {:#x}",
                                         block.index, block.place, end));
-    } else if (block.place - end >= stride) {
+    } else if (block.place - end >= header.stride()) {
       report.add_leak(fmt::format("the space from {:#x} to {:#x} is not used", end, block.place));
     }
-    end = std::max(end, block.place + stride);
+    end = std::max(end, block.place + header.stride());
   }
-  if (file_size > end + sector && file_size - end - sector >= stride) {
+  if (end > footer) {
+    report.add_corruption(
+        fmt::format("what ends at {:#x} lies over the footer at {:#x}", end, footer));
+  }
+  end = std::max(end, end_of_locators(header, file_size));
+  if (footer > end && footer - end >= header.stride()) {
     report.add_leak(fmt::format("the space from {:#x} to the footer is not used", end));
   }
   return end;

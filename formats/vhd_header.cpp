@@ -55,16 +55,13 @@ bool fits_fixed(const Footer& footer, std::uint64_t file_size) noexcept {
          footer.current_size < file_size && file_size - footer.current_size <= sector;
 }
 
-// Who made the image decides which size it goes by: Virtual PC and old QEMU by the geometry, which
-// may be less than what was asked for; Hyper-V, Disk2vhd, XenServer and new QEMU by the size.
+// Who made the image decides which size it goes by: Virtual PC and QEMU before 2.1 by the geometry,
+// which may be less than what was asked for; all others by the size, as QEMU 10 and libvhdi do.
 std::uint64_t size_of(const Footer& footer) noexcept {
-  constexpr std::array<std::string_view, 5> by_size{"win ", "qem2", "d2v ",
-                                                    std::string_view("tap\0", 4), "CTXS"};
-  const std::string_view creator(footer.creator.data(), footer.creator.size());
+  const bool by_geometry = is(footer.creator, "vpc ") || is(footer.creator, "qemu");
   const std::uint64_t geometry =
       std::uint64_t{footer.cylinders} * footer.heads * footer.track_sectors;
-  if (std::ranges::find(by_size, creator) != by_size.end() || geometry >= max_geometry ||
-      geometry == 0) {
+  if (!by_geometry || geometry >= max_geometry || geometry == 0) {
     return round_down(footer.current_size, sector);
   }
   return geometry * sector;
@@ -123,6 +120,14 @@ Footer read_footer(const Disk& file, Header& header) {
 }
 
 }  // namespace
+
+bool Header::meets_tables(std::uint64_t place) const noexcept {
+  const auto meets = [&](std::uint64_t offset, std::uint64_t length) {
+    return place < offset + length && offset < place + stride();
+  };
+  return meets(0, sizeof(Footer)) || meets(footer.data_offset, sizeof(DynamicHeader)) ||
+         meets(table_offset, table_entries * sizeof(be32));
+}
 
 std::uint32_t checksum_of(Footer footer) noexcept {
   footer.checksum = 0;

@@ -86,6 +86,10 @@ struct Header {
 
   std::uint32_t type() const noexcept { return footer.type; }
   bool is_fixed() const noexcept { return type() == type_fixed; }
+  // Bytes of the file that a block takes with its bitmap.
+  std::uint64_t stride() const noexcept { return bitmap_bytes + block_size; }
+  // Whether a block at `place` would lie over the footer's copy, the dynamic header or the table.
+  bool meets_tables(std::uint64_t place) const noexcept;
   std::uint64_t entry_offset(std::uint64_t index) const noexcept {
     return table_offset + index * sizeof(be32);
   }

@@ -14,6 +14,7 @@
 namespace vimg::vhd {
 namespace {
 
+constexpr std::uint64_t scan_entries = 16384;
 constexpr std::uint64_t bitmap_piece = 512;  // bytes that are looked at in one go
 
 }  // namespace
@@ -72,15 +73,62 @@ BlockRun VhdMap::find_sectors(std::uint64_t bitmap, std::uint64_t skip, std::uin
   return {BlockRun::Kind::data, length, bitmap + header_.bitmap_bytes + skip};
 }
 
-// Writes the footer where it should be, at the end of whole sectors.
+// Some programs read a dynamic disk's sectors as zeros unless they are marked.  Whole bytes of
+// marks are set, so that threads need no lock: a mark too many shows what find() shows anyway.  In
+// a differencing disk all that find() calls data is marked already.
+void VhdMap::mark_written(std::uint64_t offset, std::uint64_t length) {
+  if (header_.type() != type_dynamic) {
+    return;
+  }
+  const std::uint64_t bitmap = bitmap_of(offset / header_.block_size).value();
+  const std::uint64_t skip = offset % header_.block_size;
+  std::uint64_t begin = skip / sector / 8;
+  const std::uint64_t end = divide_up(divide_up(skip + length, sector), 8);
+  std::array<std::byte, bitmap_piece> buffer;
+  while (begin < end) {
+    const Bytes marks = Bytes(buffer).first(std::min(bitmap_piece, end - begin));
+    tables_->read(bitmap + begin, marks);
+    if (!std::ranges::all_of(marks, [](std::byte mark) { return mark == std::byte{0xff}; })) {
+      std::ranges::fill(marks, std::byte{0xff});
+      tables_->write(bitmap + begin, marks);
+    }
+    begin += marks.size();
+  }
+}
+
+// Finds the footer's place at the end of whole sectors, but behind all blocks: in an image that was
+// cut short, or that is broken, it would come to lie in one of them.
 void VhdMap::begin() {
   const std::uint64_t end = round_up(file_->size(), sector);
-  const bool is_whole = end == file_->size() && !header_.footer_is_missing;
-  if (!is_whole) {
-    const std::uint64_t footer = header_.footer_is_missing ? end : end - sector;
-    file_->resize(footer + sector);
-    file_->write(footer, bytes_of(header_.footer));
+  footer_ = std::max(header_.footer_is_missing ? end : end - sector, end_of_blocks());
+  if (footer_ + sector != file_->size() || header_.footer_is_missing) {
+    file_->resize(footer_ + sector);
+    file_->write(footer_, bytes_of(header_.footer));
   }
+}
+
+// Throws Error(EUCLEAN) for a block that writing would turn into damage of others: one that begins
+// beyond the file, where new ones will be, or one in the image's own tables.
+std::uint64_t VhdMap::end_of_blocks() const {
+  std::uint64_t end = 0;
+  std::vector<be32> entries;
+  for (std::uint64_t index = 0; index < header_.table_entries; index += entries.size()) {
+    entries.resize(std::min(scan_entries, header_.table_entries - index));
+    file_->read(header_.entry_offset(index), std::as_writable_bytes(std::span(entries)));
+    for (const std::uint32_t entry : entries) {
+      if (entry == no_block) {
+        continue;
+      }
+      const std::uint64_t place = entry * sector;
+      if (!fits(place, header_.bitmap_bytes, file_->size()) || header_.meets_tables(place)) {
+        throw_corrupt(layer, fmt::format("a block at {:#x} lies in the tables or beyond the file "
+                                         "end {:#x}; the image is not written to",
+                                         place, file_->size()));
+      }
+      end = std::max(end, place + header_.stride());
+    }
+  }
+  return end;
 }
 
 // A new block takes the footer's place, which moves behind it first: an image cut short in between
@@ -90,13 +138,14 @@ std::uint64_t VhdMap::allocate(std::uint64_t offset) {
   if (const auto bitmap = bitmap_of(index)) {
     return *bitmap + header_.bitmap_bytes;
   }
-  const std::uint64_t bitmap = file_->size() - sector;
-  const std::uint64_t footer = bitmap + header_.bitmap_bytes + header_.block_size;
+  const std::uint64_t bitmap = footer_;
+  const std::uint64_t footer = bitmap + header_.stride();
   if (bitmap / sector >= no_block) {
     throw_error(EFBIG, layer, "the image is as large as its table can say");
   }
   file_->resize(footer + sector);
   file_->write(footer, bytes_of(header_.footer));
+  footer_ = footer;
   file_->write_zeros(bitmap, header_.bitmap_bytes);
   return bitmap + header_.bitmap_bytes;
 }

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cerrno>
+#include <string_view>
 
 #include <doctest/doctest.h>
 
@@ -18,8 +19,11 @@ extern const FormatDriver vpc_driver;
 namespace test {
 namespace {
 
+using namespace std::string_view_literals;
+
 constexpr std::size_t header_at = 512;
 constexpr std::uint64_t disk_size = 9U << 20;
+constexpr std::uint64_t vpc_size = 271ULL * 4 * 17 * 512;  // its geometry's
 
 // Five blocks, of which the second and the last are allocated.
 const std::vector<std::byte>& image() {
@@ -36,12 +40,20 @@ void set_checksum(std::vector<std::byte>& bytes, std::size_t offset) {
 
 // `image` with a footer field changed, at both ends, and its checksum right.
 template <OnDisk T>
-std::vector<std::byte> with_footer(std::size_t field, T value) {
-  std::vector<std::byte> bytes = patched(image(), field, value);
+std::vector<std::byte> with_footer(std::size_t field, T value,
+                                   const std::vector<std::byte>& old = image()) {
+  std::vector<std::byte> bytes = patched(old, field, value);
   store(Bytes(bytes), bytes.size() - 512 + field, value);
   set_checksum(bytes, 0);
   set_checksum(bytes, bytes.size() - 512);
   return bytes;
+}
+
+// Made by `creator`, with a geometry of vpc_size, as QEMU with force_size writes none.
+std::vector<std::byte> made_by(std::string_view creator) {
+  std::array<char, 4> text{};
+  std::ranges::copy(creator, text.begin());
+  return with_footer(28, text, with_footer(56, be32(271U << 16 | 4U << 8 | 17U)));
 }
 
 template <OnDisk T>
@@ -65,6 +77,13 @@ DiskPtr new_image(std::uint64_t size, const char* options = "") {
 CheckReport check(const DiskPtr& file, Repair repair = Repair::nothing) {
   TestContext context;
   return vpc_driver.check(file, context, repair);
+}
+
+void write_to(const DiskPtr& file, std::uint64_t offset, std::size_t length, std::byte value) {
+  TestContext context({}, Access::read_write);
+  const DiskPtr disk = vpc_driver.open(file, context);
+  disk->write(offset, std::vector<std::byte>(length, value));
+  disk->flush();
 }
 
 // A differencing image on `parent`, named by one locator.
@@ -126,11 +145,9 @@ TEST_CASE("vhd: QEMU reads what was made and written here") {
 }
 
 TEST_CASE("vhd: who made the image decides whether its size or its geometry counts") {
-  TestContext context;
-  const auto size_with = [&](std::string_view creator) {
-    std::array<char, 4> text{};
-    std::ranges::copy(creator, text.begin());
-    const auto bytes = with_footer(28, text);
+  const auto size_with = [](std::string_view creator) {
+    TestContext context;
+    const auto bytes = made_by(creator);
     const std::uint64_t size = vpc_driver.open(make_memory_disk(bytes), context)->size();
     CHECK(size == decoded_by_qemu("vpc", bytes).size());
     return size;
@@ -138,7 +155,80 @@ TEST_CASE("vhd: who made the image decides whether its size or its geometry coun
   CHECK(size_with("qem2") == disk_size);
   CHECK(size_with("win ") == disk_size);
   CHECK(size_with("d2v ") == disk_size);
-  CHECK(size_with("vpc ") != 0);
+  CHECK(size_with("vpc ") == vpc_size);
+  CHECK(size_with("qemu") == vpc_size);
+}
+
+// QEMU 10 knows them, older ones cut their disks short.
+TEST_CASE("vhd: the size counts for Azure, VirtualBox and whoever is not known") {
+  for (const std::string_view creator : {std::string_view("wa\0\0", 4), "vbox"sv, "abcd"sv}) {
+    TestContext context;
+    const auto file = make_memory_disk(made_by(creator));
+    CHECK(vpc_driver.open(file, context)->size() == disk_size);
+  }
+}
+
+// A file that was copied in part: the blocks' last sectors are lost, and the footer with them.
+TEST_CASE("vhd: the footer of an image cut short is put behind its last block, not into it") {
+  std::vector<std::byte> bytes = image();
+  bytes.resize(bytes.size() - (1100U << 10));
+  const std::vector<std::byte> before = decoded(vpc_driver, bytes);
+  const DiskPtr file = make_memory_disk(bytes);
+  std::vector<std::byte> expected = before;
+  write_to(file, 0, 512, std::byte{3});
+  std::fill_n(expected.begin(), 512, std::byte{3});
+  CHECK(decoded(vpc_driver, content_of(*file)) == expected);
+  CHECK(check(file).findings.empty());
+}
+
+TEST_CASE("vhd: a block that reaches over the footer is a corruption, and is not written over") {
+  const std::size_t table = load<be64>(image(), header_at + 16);
+  const std::size_t stride = 512 + (2U << 20);
+  const std::uint32_t over = std::uint32_t((image().size() - stride) / 512);
+  const std::vector<std::byte> bytes = patched(image(), table + 8, be32(over));
+  const DiskPtr file = make_memory_disk(bytes);
+  CHECK(check(file).corruptions > 0);
+  std::vector<std::byte> expected = decoded(vpc_driver, bytes);
+  write_to(file, 0, 512, std::byte{3});
+  std::fill_n(expected.begin(), 512, std::byte{3});
+  CHECK(decoded(vpc_driver, content_of(*file)) == expected);
+}
+
+TEST_CASE("vhd: an image with a block in its own tables or beyond its end is not written to") {
+  const std::size_t table = load<be64>(image(), header_at + 16);
+  for (const std::uint32_t sector : {0U, 1U, std::uint32_t(table / 512), 1U << 30}) {
+    const std::vector<std::byte> bytes = patched(image(), table, be32(sector));
+    const DiskPtr file = make_memory_disk(bytes);
+    CHECK_THROWS_AS(write_to(file, 3U << 20, 512, std::byte{3}), Error);
+    CHECK(content_of(*file) == bytes);
+  }
+}
+
+// VirtualBox and Virtual PC set a bit for each sector that they write, and go by it when they read.
+TEST_CASE("vhd: the bitmap of a dynamic disk says what was written, before and after") {
+  const std::size_t table = load<be64>(image(), header_at + 16);
+  const std::size_t bitmap = std::size_t{load<be32>(image(), table + 4)} * 512;
+  std::vector<std::byte> bytes = image();
+  std::fill_n(bytes.begin() + std::ptrdiff_t(bitmap), 512, std::byte{0});
+  const DiskPtr file = make_memory_disk(bytes);
+  write_to(file, (2U << 20) + 20 * 512, 10 * 512, std::byte{3});
+  const std::vector<std::byte> written = content_of(*file);
+  CHECK(written[bitmap + 1] == std::byte{0});
+  CHECK((written[bitmap + 2] & std::byte{0x0f}) == std::byte{0x0f});
+  CHECK((written[bitmap + 3] & std::byte{0xfc}) == std::byte{0xfc});
+  CHECK(written[bitmap + 4] == std::byte{0});
+}
+
+TEST_CASE("vhd: a repair leaves the names of the parent where they are") {
+  const std::vector<std::byte> child = child_of(image(), "W2ru", utf16("base.vhd"));
+  const DiskPtr file = make_memory_disk(patched(child, child.size() - 300, be32(1)));
+  CHECK(check(file, Repair::leaks).leaks_fixed == 1);
+  CHECK(content_of(*file) == child);
+}
+
+TEST_CASE("vhd: the format is known as vhd, too") {
+  CHECK(find_format("vhd") == &vpc_driver);
+  CHECK(find_format("vpc") == &vpc_driver);
 }
 
 TEST_CASE("vhd: a fixed disk is known by a footer that fits, and by nothing less") {
