@@ -83,6 +83,7 @@ CheckReport Check::run() && {
 
 }  // namespace
 
+// FormatDriver::check has it by value.  NOLINTNEXTLINE(performance-unnecessary-value-param)
 CheckReport check(DiskPtr file, OpenContext&, Repair repair) {
   const Header header = read_header(*file);
   CheckReport report = Check(*file, header).run();

@@ -103,6 +103,7 @@ CheckReport look_through(const Disk& file, const Header& header) {
 
 }  // namespace
 
+// FormatDriver::check has it by value.  NOLINTNEXTLINE(performance-unnecessary-value-param)
 CheckReport check(DiskPtr file, OpenContext&, Repair repair) {
   const Header header = read_header(*file);
   CheckReport report = look_through(*file, header);
