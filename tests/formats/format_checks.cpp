@@ -83,4 +83,18 @@ std::string message_of(const FormatDriver& driver, const std::vector<std::byte>&
   }
 }
 
+DiskPtr new_image(const FormatDriver& driver, std::uint64_t size, const char* options) {
+  DiskPtr file = make_memory_disk({});
+  NewImage wanted;
+  wanted.size = size;
+  wanted.options = CreateOptions(options);
+  driver.create(*file, std::move(wanted));
+  return file;
+}
+
+CheckReport check(const FormatDriver& driver, const DiskPtr& file, Repair repair) {
+  TestContext context;
+  return driver.check(file, context, repair);
+}
+
 }  // namespace vimg::test

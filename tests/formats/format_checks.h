@@ -31,6 +31,12 @@ int error_of(const FormatDriver& driver, const std::vector<std::byte>& image);
 // The message of the same; empty when that works.
 std::string message_of(const FormatDriver& driver, const std::vector<std::byte>& image);
 
+// A new image in memory; `options` as CreateOptions takes them.
+DiskPtr new_image(const FormatDriver& driver, std::uint64_t size, const char* options = "");
+
+// What the driver's check says of `file`.
+CheckReport check(const FormatDriver& driver, const DiskPtr& file, Repair repair = Repair::nothing);
+
 // `image` with the bytes of `value` at `offset`.
 template <OnDisk T>
 std::vector<std::byte> patched(std::vector<std::byte> image, std::size_t offset, T value) {

@@ -13,6 +13,7 @@
 #include "tests/formats/qcow2_support.h"
 #include "tests/support/fault_disk.h"
 #include "tests/support/host.h"
+#include "tests/support/recording_disk.h"
 
 namespace vimg::test {
 namespace {
@@ -70,39 +71,6 @@ bool change_with_fault(const DiskPtr& memory, std::uint64_t failing) {
   }
   return false;
 }
-
-// A disk that keeps a record of what was done to it, so that a power cut can be played through.
-class RecordingDisk final : public Disk {
- public:
-  struct Step {
-    enum class Kind { write, resize, flush };
-    Kind kind;
-    std::uint64_t offset;  // or the new size
-    std::vector<std::byte> data;
-  };
-
-  explicit RecordingDisk(const std::vector<std::byte>& content)
-      : disk_(make_memory_disk(content)) {}
-
-  std::uint64_t size() const noexcept override { return disk_->size(); }
-  bool writable() const noexcept override { return true; }
-  const std::vector<Step>& steps() const noexcept { return steps_; }
-
- private:
-  void do_read(std::uint64_t offset, Bytes out) const override { disk_->read(offset, out); }
-  void do_write(std::uint64_t offset, ConstBytes data) override {
-    steps_.push_back({Step::Kind::write, offset, {data.begin(), data.end()}});
-    disk_->write(offset, data);
-  }
-  void do_resize(std::uint64_t size) override {
-    steps_.push_back({Step::Kind::resize, size, {}});
-    disk_->resize(size);
-  }
-  void do_flush() override { steps_.push_back({Step::Kind::flush, 0, {}}); }
-
-  DiskPtr disk_;
-  std::vector<Step> steps_;
-};
 
 // The disk after a cut: everything before the flush that `first_lost` follows, and of the writes
 // between that and the next flush those that chance has kept.

@@ -32,22 +32,8 @@ const std::vector<std::byte>& image() {
   return bytes;
 }
 
-DiskPtr new_image(std::uint64_t size, const char* options = "") {
-  DiskPtr file = make_memory_disk({});
-  NewImage wanted;
-  wanted.size = size;
-  wanted.options = CreateOptions(options);
-  vdi_driver.create(*file, std::move(wanted));
-  return file;
-}
-
-CheckReport check(const DiskPtr& file, Repair repair = Repair::nothing) {
-  TestContext context;
-  return vdi_driver.check(file, context, repair);
-}
-
 std::vector<std::byte> child_of(const std::vector<std::byte>& parent) {
-  std::vector<std::byte> bytes = content_of(*new_image(5U << 20));
+  std::vector<std::byte> bytes = content_of(*new_image(vdi_driver, 5U << 20));
   store(Bytes(bytes), 0x4c, le32(4));
   std::copy_n(parent.begin() + id_field, 32, bytes.begin() + parent_field);
   return bytes;
@@ -69,7 +55,7 @@ TEST_CASE("vdi: an image decodes to what QEMU decodes it to") {
 
 TEST_CASE("vdi: QEMU reads what was made and written here, and finds nothing wrong") {
   for (const char* const options : {"", "static=on"}) {
-    const DiskPtr file = new_image(5U << 20, options);
+    const DiskPtr file = new_image(vdi_driver, 5U << 20, options);
     TestContext context({}, Access::read_write);
     {
       const DiskPtr disk = vdi_driver.open(file, context);
@@ -79,7 +65,7 @@ TEST_CASE("vdi: QEMU reads what was made and written here, and finds nothing wro
     }
     const std::vector<std::byte> bytes = content_of(*file);
     CHECK(decoded(vdi_driver, bytes) == decoded_by_qemu("vdi", bytes));
-    CHECK(check(file).findings.empty());
+    CHECK(check(vdi_driver, file).findings.empty());
     const TemporaryDirectory directory;
     write_file(directory / "image", bytes);
     CHECK_NOTHROW(must_run("qemu-img check -f vdi " + directory / "image"));
@@ -154,7 +140,7 @@ TEST_CASE("vdi: an image of version 0 is read and written") {
     disk->write(0, std::vector<std::byte>(512, std::byte{3}));
     disk->flush();
   }
-  CHECK(check(file).findings.empty());
+  CHECK(check(vdi_driver, file).findings.empty());
   CHECK(load<le32>(content_of(*file), 0x170) == 3);
   std::vector<std::byte> expected = decoded(vdi_driver, image());
   std::fill_n(expected.begin(), 512, std::byte{3});
@@ -163,14 +149,14 @@ TEST_CASE("vdi: an image of version 0 is read and written") {
 
 TEST_CASE("vdi: a block that a killed program left is used again, with zeros") {
   const DiskPtr file = cut_short();
-  CHECK(check(file).leaks > 0);
+  CHECK(check(vdi_driver, file).leaks > 0);
   TestContext context({}, Access::read_write);
   {
     const DiskPtr disk = vdi_driver.open(file, context);
     disk->write(0, std::vector<std::byte>(512, std::byte{3}));
     disk->flush();
   }
-  CHECK(check(file).findings.empty());
+  CHECK(check(vdi_driver, file).findings.empty());
   std::vector<std::byte> expected = decoded(vdi_driver, image());
   std::fill_n(expected.begin(), 512, std::byte{3});
   CHECK(decoded(vdi_driver, content_of(*file)) == expected);
@@ -178,17 +164,17 @@ TEST_CASE("vdi: a block that a killed program left is used again, with zeros") {
 
 TEST_CASE("vdi: a repair gives back what is unused at the end and sets the count right") {
   const DiskPtr file = cut_short();
-  const CheckReport report = check(file, Repair::leaks);
+  const CheckReport report = check(vdi_driver, file, Repair::leaks);
   CHECK(report.leaks_fixed == report.leaks);
-  CHECK(check(file).findings.empty());
+  CHECK(check(vdi_driver, file).findings.empty());
   CHECK(file->size() == image().size());
 }
 
 TEST_CASE("vdi: a check finds blocks beyond the end and two at one place") {
   const std::size_t table = load<le32>(image(), table_field);
   const std::uint32_t used = load<le32>(image(), table + 8);
-  CHECK(check(make_memory_disk(patched(image(), table, le32(100)))).corruptions == 1);
-  CHECK(check(make_memory_disk(patched(image(), table, le32(used)))).corruptions == 1);
+  CHECK(check(vdi_driver, make_memory_disk(patched(image(), table, le32(100)))).corruptions == 1);
+  CHECK(check(vdi_driver, make_memory_disk(patched(image(), table, le32(used)))).corruptions == 1);
 }
 
 TEST_CASE("vdi: versions, types and sizes that are not known are refused") {
@@ -213,9 +199,9 @@ TEST_CASE("vdi: a read that fails is an error, never wrong content") {
 }
 
 TEST_CASE("vdi: sizes and options that cannot be made are refused") {
-  CHECK_THROWS_AS(new_image(513), Error);
-  CHECK_THROWS_AS(new_image(1ULL << 60), Error);
-  CHECK_THROWS_WITH_AS(new_image(512, "x=y"), "vdi: there is no option \"x\"", Error);
+  CHECK_THROWS_AS(new_image(vdi_driver, 513), Error);
+  CHECK_THROWS_AS(new_image(vdi_driver, 1ULL << 60), Error);
+  CHECK_THROWS_WITH_AS(new_image(vdi_driver, 512, "x=y"), "vdi: there is no option \"x\"", Error);
 }
 
 }  // namespace test

@@ -65,20 +65,6 @@ std::vector<std::byte> with_header(std::size_t field, T value) {
   return bytes;
 }
 
-DiskPtr new_image(std::uint64_t size, const char* options = "") {
-  DiskPtr file = make_memory_disk({});
-  NewImage wanted;
-  wanted.size = size;
-  wanted.options = CreateOptions(options);
-  vpc_driver.create(*file, std::move(wanted));
-  return file;
-}
-
-CheckReport check(const DiskPtr& file, Repair repair = Repair::nothing) {
-  TestContext context;
-  return vpc_driver.check(file, context, repair);
-}
-
 void write_to(const DiskPtr& file, std::uint64_t offset, std::size_t length, std::byte value) {
   TestContext context({}, Access::read_write);
   const DiskPtr disk = vpc_driver.open(file, context);
@@ -89,7 +75,7 @@ void write_to(const DiskPtr& file, std::uint64_t offset, std::size_t length, std
 // A differencing image on `parent`, named by one locator.
 std::vector<std::byte> child_of(const std::vector<std::byte>& parent, std::string_view platform,
                                 const std::vector<std::byte>& name) {
-  std::vector<std::byte> bytes = content_of(*new_image(disk_size));
+  std::vector<std::byte> bytes = content_of(*new_image(vpc_driver, disk_size));
   auto header = load<vhd::DynamicHeader>(bytes, header_at);
   const auto parent_footer = load<vhd::Footer>(parent, 0);
   header.parent_id = parent_footer.id;
@@ -128,7 +114,7 @@ TEST_CASE("vhd: an image decodes to what QEMU decodes it to") {
 
 TEST_CASE("vhd: QEMU reads what was made and written here") {
   for (const char* const options : {"", "subformat=fixed"}) {
-    const DiskPtr file = new_image(disk_size, options);
+    const DiskPtr file = new_image(vpc_driver, disk_size, options);
     TestContext context({}, Access::read_write);
     {
       const DiskPtr disk = vpc_driver.open(file, context);
@@ -140,7 +126,7 @@ TEST_CASE("vhd: QEMU reads what was made and written here") {
     }
     const std::vector<std::byte> bytes = content_of(*file);
     CHECK(decoded(vpc_driver, bytes) == decoded_by_qemu("vpc", bytes));
-    CHECK(check(file).findings.empty());
+    CHECK(check(vpc_driver, file).findings.empty());
   }
 }
 
@@ -178,7 +164,7 @@ TEST_CASE("vhd: the footer of an image cut short is put behind its last block, n
   write_to(file, 0, 512, std::byte{3});
   std::fill_n(expected.begin(), 512, std::byte{3});
   CHECK(decoded(vpc_driver, content_of(*file)) == expected);
-  CHECK(check(file).findings.empty());
+  CHECK(check(vpc_driver, file).findings.empty());
 }
 
 TEST_CASE("vhd: a block that reaches over the footer is a corruption, and is not written over") {
@@ -187,7 +173,7 @@ TEST_CASE("vhd: a block that reaches over the footer is a corruption, and is not
   const std::uint32_t over = std::uint32_t((image().size() - stride) / 512);
   const std::vector<std::byte> bytes = patched(image(), table + 8, be32(over));
   const DiskPtr file = make_memory_disk(bytes);
-  CHECK(check(file).corruptions > 0);
+  CHECK(check(vpc_driver, file).corruptions > 0);
   std::vector<std::byte> expected = decoded(vpc_driver, bytes);
   write_to(file, 0, 512, std::byte{3});
   std::fill_n(expected.begin(), 512, std::byte{3});
@@ -222,7 +208,7 @@ TEST_CASE("vhd: the bitmap of a dynamic disk says what was written, before and a
 TEST_CASE("vhd: a repair leaves the names of the parent where they are") {
   const std::vector<std::byte> child = child_of(image(), "W2ru", utf16("base.vhd"));
   const DiskPtr file = make_memory_disk(patched(child, child.size() - 300, be32(1)));
-  CHECK(check(file, Repair::leaks).leaks_fixed == 1);
+  CHECK(check(vpc_driver, file, Repair::leaks).leaks_fixed == 1);
   CHECK(content_of(*file) == child);
 }
 
@@ -232,7 +218,8 @@ TEST_CASE("vhd: the format is known as vhd, too") {
 }
 
 TEST_CASE("vhd: a fixed disk is known by a footer that fits, and by nothing less") {
-  const std::vector<std::byte> fixed = content_of(*new_image(1U << 20, "subformat=fixed"));
+  const std::vector<std::byte> fixed =
+      content_of(*new_image(vpc_driver, 1U << 20, "subformat=fixed"));
   CHECK(vpc_driver.probe(*make_memory_disk(fixed)));
   std::vector<std::byte> longer = fixed;
   longer.insert(longer.begin(), 1024, std::byte{0});
@@ -245,9 +232,9 @@ TEST_CASE("vhd: the copy of a broken footer is used, with a warning, and a repai
   TestContext context;
   CHECK(content_of(*vpc_driver.open(file, context)) == decoded(vpc_driver, image()));
   CHECK(context.warnings.size() == 1);
-  CHECK(check(file).leaks == 1);
-  CHECK(check(file, Repair::leaks).leaks_fixed == 1);
-  CHECK(check(file).findings.empty());
+  CHECK(check(vpc_driver, file).leaks == 1);
+  CHECK(check(vpc_driver, file, Repair::leaks).leaks_fixed == 1);
+  CHECK(check(vpc_driver, file).findings.empty());
   CHECK(content_of(*file) == image());
 }
 
@@ -297,7 +284,7 @@ TEST_CASE("vhd: a sector bitmap that is partly set is filled up by a write") {
 
 TEST_CASE("vhd: a parent that is another image or lies elsewhere is refused") {
   const TemporaryDirectory directory;
-  write_file(directory / "base.vhd", content_of(*new_image(disk_size)));
+  write_file(directory / "base.vhd", content_of(*new_image(vpc_driver, disk_size)));
   write_file(directory / "child.vhd", child_of(image(), "W2ru", utf16("base.vhd")));
   CHECK_THROWS_WITH_AS(open_image(directory / "child.vhd", {}),
                        doctest::Contains("is not the image that this one was made on"), Error);
@@ -313,13 +300,14 @@ TEST_CASE("vhd: a parent that is another image or lies elsewhere is refused") {
 TEST_CASE("vhd: a check finds blocks beyond the end and over each other, and space without use") {
   const std::size_t table = load<be64>(image(), header_at + 16);
   const std::uint32_t used = load<be32>(image(), table + 4);
-  CHECK(check(make_memory_disk(patched(image(), table, be32(1U << 30)))).corruptions == 1);
-  CHECK(check(make_memory_disk(patched(image(), table, be32(used)))).corruptions == 1);
-  CHECK(check(make_memory_disk(patched(image(), table, be32(0)))).corruptions >= 1);
+  CHECK(check(vpc_driver, make_memory_disk(patched(image(), table, be32(1U << 30)))).corruptions ==
+        1);
+  CHECK(check(vpc_driver, make_memory_disk(patched(image(), table, be32(used)))).corruptions == 1);
+  CHECK(check(vpc_driver, make_memory_disk(patched(image(), table, be32(0)))).corruptions >= 1);
   const DiskPtr file = make_memory_disk(patched(image(), table + 16, be32(vhd::no_block)));
-  CHECK(check(file).leaks == 1);
-  CHECK(check(file, Repair::leaks).leaks_fixed == 1);
-  CHECK(check(file).findings.empty());
+  CHECK(check(vpc_driver, file).leaks == 1);
+  CHECK(check(vpc_driver, file, Repair::leaks).leaks_fixed == 1);
+  CHECK(check(vpc_driver, file).findings.empty());
 }
 
 TEST_CASE("vhd: types, sizes and places that cannot be are refused") {
@@ -343,11 +331,11 @@ TEST_CASE("vhd: a read that fails is an error, never wrong content") {
 }
 
 TEST_CASE("vhd: sizes and options that cannot be made are refused") {
-  CHECK_THROWS_AS(new_image(0), Error);
-  CHECK_THROWS_AS(new_image(513), Error);
-  CHECK_THROWS_AS(new_image(1ULL << 50), Error);
-  CHECK_THROWS_AS(new_image(512, "force_size=off"), Error);
-  CHECK_THROWS_AS(new_image(512, "subformat=thick"), Error);
+  CHECK_THROWS_AS(new_image(vpc_driver, 0), Error);
+  CHECK_THROWS_AS(new_image(vpc_driver, 513), Error);
+  CHECK_THROWS_AS(new_image(vpc_driver, 1ULL << 50), Error);
+  CHECK_THROWS_AS(new_image(vpc_driver, 512, "force_size=off"), Error);
+  CHECK_THROWS_AS(new_image(vpc_driver, 512, "subformat=thick"), Error);
 }
 
 }  // namespace test

@@ -13,6 +13,7 @@
 #include "tests/formats/format_checks.h"
 #include "tests/formats/vmdk_support.h"
 #include "tests/support/fault_disk.h"
+#include "tests/support/recording_disk.h"
 
 namespace vimg::test {
 namespace {
@@ -20,39 +21,6 @@ namespace {
 // In grains that are there, that are not, and both.
 constexpr std::uint64_t written_at[] = {100, 5000, 8100, 600000, 30000};
 constexpr std::size_t written_bytes = 6000;
-
-// A disk that keeps a record of what was done to it.
-class RecordingDisk final : public Disk {
- public:
-  struct Step {
-    enum class Kind { write, resize, flush };
-    Kind kind;
-    std::uint64_t offset;  // or the new size
-    std::vector<std::byte> data;
-  };
-
-  explicit RecordingDisk(const std::vector<std::byte>& content)
-      : disk_(make_memory_disk(content)) {}
-
-  std::uint64_t size() const noexcept override { return disk_->size(); }
-  bool writable() const noexcept override { return true; }
-  const std::vector<Step>& steps() const noexcept { return steps_; }
-
- private:
-  void do_read(std::uint64_t offset, Bytes out) const override { disk_->read(offset, out); }
-  void do_write(std::uint64_t offset, ConstBytes data) override {
-    steps_.push_back({Step::Kind::write, offset, {data.begin(), data.end()}});
-    disk_->write(offset, data);
-  }
-  void do_resize(std::uint64_t size) override {
-    steps_.push_back({Step::Kind::resize, size, {}});
-    disk_->resize(size);
-  }
-  void do_flush() override { steps_.push_back({Step::Kind::flush, 0, {}}); }
-
-  DiskPtr disk_;
-  std::vector<Step> steps_;
-};
 
 // Everything before the last flush up to `cut`, and of what came after that, what chance has kept.
 std::vector<std::byte> after_power_cut(std::vector<std::byte> content,
